@@ -1,0 +1,100 @@
+/* Counters: plain integers owned by one thread each, summed when someone reads them.
+ * Every drop, repair, refusal and limit has one. The names are those of /metrics (with weir_ before, _total behind).
+ * Thread: counter_add on the owning thread; counter_read from any (relaxed atomics: no lock, no bus traffic). */
+#ifndef WEIR_BASE_COUNTERS_H
+#define WEIR_BASE_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* X(identifier, "metric name", "what it counts") */
+#define WEIR_COUNTERS(X)                                                                                               \
+    X(RTMP_ACCEPTED, "rtmp_connections_accepted", "RTMP connections accepted")                                         \
+    X(RTMP_CLOSED, "rtmp_connections_closed", "RTMP connections closed")                                               \
+    X(RTMP_REFUSED_TOTAL, "rtmp_refused_connections", "RTMP connections refused: too many in all")                     \
+    X(RTMP_REFUSED_ADDRESS, "rtmp_refused_per_address", "RTMP connections refused: too many from one address")         \
+    X(RTMP_HANDSHAKE_TIMEOUT, "rtmp_handshake_timeouts", "RTMP connections closed: handshake not finished in time")    \
+    X(RTMP_PUBLISH_TIMEOUT, "rtmp_publish_timeouts", "RTMP connections closed: nothing published in time")             \
+    X(RTMP_IDLE_TIMEOUT, "rtmp_idle_timeouts", "RTMP publishers closed: no data")                                      \
+    X(RTMP_MALFORMED, "rtmp_malformed", "RTMP connections closed: protocol broken")                                    \
+    X(RTMP_LIMIT_MESSAGE, "rtmp_limit_message_bytes", "RTMP messages over the size limit")                             \
+    X(RTMP_LIMIT_CHUNK_STREAMS, "rtmp_limit_chunk_streams", "RTMP connections with too many chunk streams")            \
+    X(RTMP_LIMIT_ASSEMBLY, "rtmp_limit_assembly_bytes", "RTMP connections with too many half-received bytes")          \
+    X(RTMP_LIMIT_OUTPUT, "rtmp_limit_output_bytes", "RTMP connections that do not read their replies")                 \
+    X(RTMP_LIMIT_COMMANDS, "rtmp_limit_commands", "RTMP connections with too many commands before publish")            \
+    X(RTMP_LIMIT_NAME, "rtmp_limit_name_bytes", "RTMP names or keys over the length limit")                            \
+    X(AMF_LIMIT_DEPTH, "amf_limit_depth", "AMF values nested too deep")                                                \
+    X(AMF_LIMIT_STRING, "amf_limit_string_bytes", "AMF strings too long")                                              \
+    X(AMF_LIMIT_VALUES, "amf_limit_values", "AMF messages with too many values")                                       \
+    X(AMF_MALFORMED, "amf_malformed", "AMF messages that could not be read")                                           \
+    X(RTMP_BYTES_IN, "rtmp_bytes_received", "bytes received from RTMP publishers")                                     \
+    X(RTMP_MESSAGES_IN, "rtmp_messages_received", "RTMP messages received")                                            \
+    X(RTMP_READS, "rtmp_reads", "recv calls on RTMP connections")                                                      \
+    X(FLV_MALFORMED, "flv_malformed", "audio or video messages that could not be read (dropped)")                      \
+    X(FLV_UNSUPPORTED, "flv_unsupported", "audio or video messages of an unsupported codec (dropped)")                 \
+    X(FLV_EXTRA_TRACK, "flv_extra_track_frames", "frames of tracks other than 0 (dropped)")                            \
+    X(FLV_BEFORE_CONFIG, "flv_frames_before_config", "frames before their codec configuration (dropped)")              \
+    X(PUBLISH_ACCEPTED, "publish_accepted", "publishers accepted")                                                     \
+    X(PUBLISH_REFUSED_BUSY, "publish_refused_busy", "publishers refused: the name is in use")                          \
+    X(PUBLISH_REFUSED_KEY, "publish_refused_key", "publishers refused: wrong or missing key")                          \
+    X(PUBLISH_REFUSED_NAME, "publish_refused_name", "publishers refused: bad name")                                    \
+    X(PUBLISH_REFUSED_CODEC, "publish_refused_codec", "publishers refused: unsupported codec")                         \
+    X(PUBLISH_REFUSED_LIMIT, "publish_refused_limit", "publishers refused: too many streams")                          \
+    X(PUBLISH_TAKEOVER, "publish_takeovers", "publishers that replaced another")                                       \
+    X(PUBLISH_RESUMED, "publish_resumed", "publishers that came back within the hold time")                            \
+    X(STREAM_ENDED, "streams_ended", "streams ended for good")                                                         \
+    X(REPAIR_WRAP, "repairs_wrap", "timestamp wraps followed")                                                         \
+    X(REPAIR_JUMP, "repairs_jump", "timestamp jumps that started a new era")                                           \
+    X(REPAIR_BACKWARD, "repairs_backward", "timestamps that went back and were pushed forward")                        \
+    X(REPAIR_JITTER, "repairs_jitter", "timestamps pulled onto the frame grid")                                        \
+    X(REPAIR_COMPOSITION, "repairs_composition", "composition offsets that were missing or impossible")                \
+    X(REPAIR_DRIFT, "repairs_drift", "audio clock drift slewed")                                                       \
+    X(REPAIR_OVERLAP, "repairs_overlap", "audio frames dropped because they overlapped")                               \
+    X(REPAIR_GAP, "repairs_gap", "holes in a track bridged")                                                           \
+    X(ERAS, "eras", "eras started after the first of a stream (discontinuities)")                                      \
+    X(SEGMENTS, "segments", "segments published")                                                                      \
+    X(SEGMENTS_FORCED, "segments_forced", "segments cut inside a GOP because it was too long")                         \
+    X(PACKAGER_DROPPED, "packager_frames_dropped", "frames the packager could not place")                              \
+    X(HTTP_ACCEPTED, "http_connections_accepted", "HTTP connections accepted")                                         \
+    X(HTTP_CLOSED, "http_connections_closed", "HTTP connections closed")                                               \
+    X(HTTP_REFUSED_TOTAL, "http_refused_connections", "HTTP connections refused: too many")                            \
+    X(HTTP_REQUESTS, "http_requests", "HTTP requests answered")                                                        \
+    X(HTTP_2XX, "http_responses_2xx", "HTTP responses 2xx")                                                            \
+    X(HTTP_3XX, "http_responses_3xx", "HTTP responses 3xx")                                                            \
+    X(HTTP_4XX, "http_responses_4xx", "HTTP responses 4xx")                                                            \
+    X(HTTP_5XX, "http_responses_5xx", "HTTP responses 5xx")                                                            \
+    X(HTTP_BYTES_OUT, "http_bytes_sent", "bytes sent to HTTP clients")                                                 \
+    X(HTTP_HEADER_TIMEOUT, "http_header_timeouts", "HTTP connections closed: request head too slow")                   \
+    X(HTTP_IDLE_TIMEOUT, "http_idle_timeouts", "HTTP connections closed: idle")                                        \
+    X(HTTP_STALL_TIMEOUT, "http_stall_timeouts", "HTTP connections closed: the client does not read")                  \
+    X(HTTP_LIMIT_HEADER, "http_limit_header_bytes", "HTTP requests with too large a head")                             \
+    X(HTTP_LIMIT_URL, "http_limit_url_bytes", "HTTP requests with too long a URL")                                     \
+    X(HTTP_LIMIT_BODY, "http_limit_body_bytes", "HTTP requests with too large a body")                                 \
+    X(HTTP_MALFORMED, "http_malformed", "HTTP requests that could not be read")                                        \
+    X(MAILBOX_FULL, "mailbox_full", "messages between threads refused: mailbox full")
+
+enum counter {
+#define X(id, name, help) COUNTER_##id,
+    WEIR_COUNTERS(X)
+#undef X
+        COUNTER_COUNT
+};
+
+struct counters {
+    _Atomic uint64_t values[COUNTER_COUNT];
+};
+
+static inline void counter_add(struct counters *c, enum counter id, uint64_t n)
+{
+    /* one writer: a relaxed load and store is enough, and costs what a plain integer costs */
+    const uint64_t now = atomic_load_explicit(&c->values[id], memory_order_relaxed);
+    atomic_store_explicit(&c->values[id], now + n, memory_order_relaxed);
+}
+static inline uint64_t counter_read(const struct counters *c, enum counter id)
+{
+    return atomic_load_explicit(&c->values[id], memory_order_relaxed);
+}
+const char *counter_name(enum counter id);
+const char *counter_help(enum counter id);
+
+#endif

@@ -1,0 +1,40 @@
+/* One frame with its time, and the door it goes through.
+ * Times: video in 90 kHz ticks of the stream clock; audio in samples of its own rate from the same origin. */
+#ifndef WEIR_MEDIA_PACKET_H
+#define WEIR_MEDIA_PACKET_H
+
+#include <weir/base/blob.h>
+#include <weir/media/codec.h>
+#include <weir/media/track.h>
+
+struct media_packet {
+    enum media_kind kind;
+    enum frame_access access;
+    struct piece payload;      /* the sample, as it will stand in mdat */
+    uint32_t era;              /* rises by one at each break; a packet of an older era than the last one pushed is late */
+    int64_t dts_90k, pts_90k;  /* video: dts strictly rising within an era. audio: pts rounded down, for comparing */
+    int64_t pts_samples;       /* audio: gapless or rising; sample-exact */
+    uint32_t samples;          /* audio: nominal duration in the track's sample rate */
+    uint32_t nominal_90k;      /* video: expected duration, 0: unknown */
+    int64_t arrival_us;        /* monotonic */
+};
+
+/* Where frames go: packager, ladder, recorder. All calls come from the stream's owning thread, in stream order:
+ * tracks, era, push, push, ..., tracks, era, push, ..., lost, era, push, ..., end, destroy. */
+struct packet_sink {
+    /* What the stream carries from the next packet on; NULL: no such track (yet). References are lent: take your own. */
+    void (*tracks)(struct packet_sink *sink, struct track *video, struct track *audio);
+    /* A new era starts with the next packet: no sample before start_90k follows. wall_us: PROGRAM-DATE-TIME at start_90k. */
+    void (*era)(struct packet_sink *sink, uint32_t era, int64_t start_90k, int64_t wall_us);
+    /* The packet is lent; keep its payload by a reference on payload.blob. */
+    void (*push)(struct packet_sink *sink, const struct media_packet *packet);
+    /* Time passes without packets: called a few times a second by the owner. */
+    void (*tick)(struct packet_sink *sink, int64_t now_us);
+    /* The publisher is gone and may come back: publish what is whole. The next thing is era or end. */
+    void (*lost)(struct packet_sink *sink);
+    /* For good. */
+    void (*end)(struct packet_sink *sink);
+    void (*destroy)(struct packet_sink *sink);
+};
+
+#endif

@@ -1,0 +1,65 @@
+/* A stream: the tracks, the clock and the sinks of one live name. Owner: the loop that accepted its publisher; it moves
+ * to another loop only through the registry. Pure: time comes in as an argument. */
+#ifndef WEIR_STREAM_STREAM_H
+#define WEIR_STREAM_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weir/base/counters.h>
+#include <weir/media/packet.h>
+#include <weir/media/timeline.h>
+#include <weir/stream/live_edge.h>
+
+struct stream;
+
+/* What a path's configuration says about its streams. Plain values, copied. */
+struct stream_policy {
+    bool may_take_over;          /* a newer publisher replaces a living older one */
+    int64_t hold_us;             /* how long a lost publisher's stream waits for it */
+    int64_t segment_us;          /* target */
+    int64_t segment_max_us;      /* a GOP longer than this is cut inside; TARGETDURATION is its ceiling */
+    int64_t window_us;           /* playlist length */
+};
+
+/* Takes a reference on `edge`. NULL: no memory. */
+struct stream *stream_create(struct live_edge *edge, const struct stream_policy *policy);
+void stream_destroy(struct stream *s); /* ends its sinks first if need be */
+const char *stream_name(const struct stream *s);
+struct live_edge *stream_edge(struct stream *s); /* lent */
+const struct stream_policy *stream_policy(const struct stream *s);
+/* Gives the sink to the stream. WEIR_LIMIT: SINKS_PER_STREAM_MAX, and the sink is destroyed. */
+WEIR_MUST_CHECK enum weir_err stream_add_sink(struct stream *s, struct packet_sink *sink);
+/* The counters of the loop that owns the stream now. */
+void stream_set_counters(struct stream *s, struct counters *counters);
+
+/* A frame as ingest got it. config-less codecs and in-band parameter sets are handled inside. */
+struct stream_frame {
+    enum media_kind kind;
+    struct blob *message;        /* the message's buffer; given: the stream owns this reference from here on, also on failure */
+    size_t offset, bytes;        /* where the frame is inside it */
+    bool is_claimed_key;
+    struct timeline_wire wire;   /* kind and samples are filled in by the stream */
+    int64_t now_us, wall_us;
+};
+
+/* wire_config: FLV or Enhanced RTMP form. Equal bytes change nothing; others start a new era.
+ * WEIR_MALFORMED, WEIR_UNSUPPORTED: nothing changed; *why says what was wrong. */
+WEIR_MUST_CHECK enum weir_err stream_set_config(struct stream *s, enum media_codec codec, struct byte_span wire_config,
+                                                const char **why);
+/* For codecs that need no configuration: announces the codec; the facts come with the first frame. */
+void stream_set_codec(struct stream *s, enum media_codec codec);
+/* From onMetaData; 0: unknown. Believed only where the bitstream does not say. */
+void stream_set_frame_rate_hint(struct stream *s, double fps);
+/* WEIR_STATE: no configuration yet (dropped). WEIR_MALFORMED: dropped. */
+WEIR_MUST_CHECK enum weir_err stream_push(struct stream *s, const struct stream_frame *frame, const char **why);
+bool stream_has_track(const struct stream *s, enum media_kind kind);
+
+void stream_tick(struct stream *s, int64_t now_us);
+/* The publisher is gone; sinks publish what is whole. */
+void stream_lost(struct stream *s);
+/* A publisher is (again) there: wire clocks start anew. */
+void stream_resume(struct stream *s, int64_t wall_us);
+/* For good: sinks end. */
+void stream_end(struct stream *s);
+
+#endif
