@@ -7,6 +7,7 @@
 #define WEIR_BASE_LOOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <weir/base/counters.h>
 #include <weir/base/err.h>
@@ -18,10 +19,13 @@ typedef void loop_fn(void *a, void *b);
 
 /* Does not run yet. name is copied, 15 bytes count. */
 WEIR_MUST_CHECK enum weir_err loop_create(struct loop **out, const char *name);
-void loop_destroy(struct loop *loop); /* after loop_join; messages still in the box are run first */
+void loop_destroy(struct loop *loop); /* after loop_join; messages still in the box are run first. NULL is fine */
 WEIR_MUST_CHECK enum weir_err loop_start(struct loop *loop); /* starts the thread */
 void loop_stop(struct loop *loop);                           /* asks; returns at once */
 void loop_join(struct loop *loop);
+/* After loop_join: the calling thread stands in for the loop from here on and runs what waits in the mailbox.
+ * How many messages that were. For taking the house down: drain all loops until none had any. */
+size_t loop_drain(struct loop *loop);
 /* Runs on the calling thread instead until loop_stop. */
 void loop_run(struct loop *loop);
 
@@ -31,7 +35,7 @@ WEIR_MUST_CHECK enum weir_err loop_post(struct loop *loop, loop_fn *fn, void *a,
 bool loop_is_current(const struct loop *loop);
 #define loop_assert_current(loop) assert(loop_is_current(loop))
 struct event_base *loop_event_base(struct loop *loop); /* lent */
-int64_t loop_now_us(struct loop *loop);                /* monotonic, cached per turn */
+int64_t loop_now_us(struct loop *loop);                /* monotonic */
 struct counters *loop_counters(struct loop *loop);     /* lent; add only on the loop */
 const char *loop_name(const struct loop *loop);
 

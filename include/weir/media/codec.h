@@ -95,4 +95,7 @@ WEIR_MUST_CHECK enum weir_err codec_frame_prepare(const struct codec_facts *fact
 /* Samples in an audio frame at facts->sample_rate; 0: cannot be read. (Opus TOC, FLAC frame header, MP3, AC-3 headers.) */
 uint32_t codec_frame_samples(const struct codec_facts *facts, struct byte_span frame);
 
+/* The picture size of a keyframe for codecs whose configuration does not say it (VP9); false: not in this frame. */
+bool codec_frame_size(enum media_codec codec, struct byte_span frame, uint32_t *width, uint32_t *height);
+
 #endif

@@ -24,7 +24,8 @@ struct media_packet {
 struct packet_sink {
     /* What the stream carries from the next packet on; NULL: no such track (yet). References are lent: take your own. */
     void (*tracks)(struct packet_sink *sink, struct track *video, struct track *audio);
-    /* A new era starts with the next packet: no sample before start_90k follows. wall_us: PROGRAM-DATE-TIME at start_90k. */
+    /* A new era starts with the next packet, at start_90k; another track's first frame may stand a little before it.
+     * wall_us: PROGRAM-DATE-TIME at start_90k. */
     void (*era)(struct packet_sink *sink, uint32_t era, int64_t start_90k, int64_t wall_us);
     /* The packet is lent; keep its payload by a reference on payload.blob. */
     void (*push)(struct packet_sink *sink, const struct media_packet *packet);

@@ -43,7 +43,8 @@ struct timeline_time {
     uint32_t nominal_90k;
     uint32_t era;
     bool is_new_era;        /* the first of its era (also the very first packet) */
-    bool is_drop;           /* do not use this frame */
+    bool is_drop;           /* do not use this frame: it belongs to a clock that is over, or to what was already played */
+    uint32_t repairs;       /* bit (1 << kind) for each timeline_repair done on this frame */
 };
 
 struct timeline *timeline_create(void); /* NULL: no memory */

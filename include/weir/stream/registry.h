@@ -22,9 +22,9 @@ struct registry_config {
 };
 
 WEIR_MUST_CHECK enum weir_err registry_create(struct registry **out, const struct registry_config *config);
-void registry_destroy(struct registry *r); /* after the loops have stopped; ends what is left */
+void registry_destroy(struct registry *r); /* after the loops have stopped and before they are destroyed; ends what is left */
 
-/* One publisher's hold on a name. Lives from registry_claim until `released`; memory is the registry's. */
+/* One publisher's hold on a name. Lives from registry_claim to registry_release, or to an answer other than allowed, or to revoked. */
 struct claim;
 struct claim_events {
     void *context;

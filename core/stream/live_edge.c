@@ -1,0 +1,232 @@
+#include <weir/stream/live_edge.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge_version.h"
+
+#define VIEWER_US (12 * 1000000LL) /* a playlist is polled at least every target duration */
+
+struct viewer {
+    uint64_t id; /* 0: free */
+    int64_t seen_us;
+};
+
+struct rendition_slot {
+    char name[EDGE_RENDITION_NAME_BYTES];
+    struct edge_snapshot *snapshot;
+};
+
+struct live_edge {
+    _Atomic uint32_t refs;
+    char name[STREAM_NAME_BYTES_MAX + 1];
+    struct edge_figures figures;
+    pthread_mutex_t lock; /* guards what is below: pointer swaps and the viewer table, nothing that blocks */
+    enum stream_state state;
+    struct frozen *multivariant;
+    uint64_t multivariant_version;
+    struct track *video, *audio;
+    struct rendition_slot renditions[RENDITIONS_MAX];
+    size_t rendition_count;
+    struct viewer *viewers;
+    size_t viewer_capacity, viewer_count;
+};
+
+struct live_edge *live_edge_create(const char *name)
+{
+    struct live_edge *e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    atomic_init(&e->refs, 1);
+    strncpy(e->name, name, STREAM_NAME_BYTES_MAX);
+    pthread_mutex_init(&e->lock, NULL);
+    e->state = STREAM_WAITING;
+    return e;
+}
+
+struct live_edge *live_edge_ref(struct live_edge *e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+void live_edge_unref(struct live_edge *e)
+{
+    if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
+    for (size_t i = 0; i < e->rendition_count; i++) edge_snapshot_unref(e->renditions[i].snapshot);
+    frozen_unref(e->multivariant);
+    track_unref(e->video);
+    track_unref(e->audio);
+    free(e->viewers);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+const char *live_edge_name(const struct live_edge *e)
+{
+    return e->name;
+}
+
+struct edge_figures *live_edge_figures(struct live_edge *e)
+{
+    return &e->figures;
+}
+
+/* Under the lock. */
+static struct rendition_slot *find_slot(struct live_edge *e, const char *name, size_t bytes)
+{
+    for (size_t i = 0; i < e->rendition_count; i++) {
+        if (!strncmp(e->renditions[i].name, name, bytes) && !e->renditions[i].name[bytes]) return &e->renditions[i];
+    }
+    return NULL;
+}
+
+enum weir_err live_edge_publish(struct live_edge *e, const char *rendition, struct edge_snapshot *snapshot)
+{
+    struct edge_snapshot *old = NULL;
+    enum weir_err err = WEIR_OK;
+    const size_t bytes = strlen(rendition);
+    pthread_mutex_lock(&e->lock);
+    struct rendition_slot *slot = bytes < EDGE_RENDITION_NAME_BYTES ? find_slot(e, rendition, bytes) : NULL;
+    if (!slot && bytes < EDGE_RENDITION_NAME_BYTES && e->rendition_count < RENDITIONS_MAX) {
+        slot = &e->renditions[e->rendition_count++];
+        memcpy(slot->name, rendition, bytes + 1);
+    }
+    if (slot) {
+        old = slot->snapshot;
+        slot->snapshot = snapshot;
+    } else {
+        old = snapshot;
+        err = WEIR_LIMIT;
+    }
+    pthread_mutex_unlock(&e->lock);
+    edge_snapshot_unref(old); /* may free megabytes: not under the lock */
+    return err;
+}
+
+void live_edge_publish_multivariant(struct live_edge *e, struct frozen *playlist)
+{
+    pthread_mutex_lock(&e->lock);
+    struct frozen *old = e->multivariant;
+    e->multivariant = playlist;
+    e->multivariant_version = edge_version_next();
+    pthread_mutex_unlock(&e->lock);
+    frozen_unref(old);
+}
+
+void live_edge_set_state(struct live_edge *e, enum stream_state state)
+{
+    pthread_mutex_lock(&e->lock);
+    e->state = state;
+    pthread_mutex_unlock(&e->lock);
+}
+
+void live_edge_set_tracks(struct live_edge *e, struct track *video, struct track *audio)
+{
+    if (video) track_ref(video);
+    if (audio) track_ref(audio);
+    pthread_mutex_lock(&e->lock);
+    struct track *old_video = e->video, *old_audio = e->audio;
+    e->video = video;
+    e->audio = audio;
+    pthread_mutex_unlock(&e->lock);
+    track_unref(old_video);
+    track_unref(old_audio);
+}
+
+struct edge_snapshot *live_edge_acquire(struct live_edge *e, const char *rendition, size_t rendition_bytes)
+{
+    if (rendition_bytes >= EDGE_RENDITION_NAME_BYTES) return NULL;
+    pthread_mutex_lock(&e->lock);
+    const struct rendition_slot *slot = find_slot(e, rendition, rendition_bytes);
+    struct edge_snapshot *snapshot = slot && slot->snapshot ? edge_snapshot_ref(slot->snapshot) : NULL;
+    pthread_mutex_unlock(&e->lock);
+    return snapshot;
+}
+
+struct frozen *live_edge_acquire_multivariant(struct live_edge *e, uint64_t *version)
+{
+    pthread_mutex_lock(&e->lock);
+    struct frozen *playlist = e->multivariant ? frozen_ref(e->multivariant) : NULL;
+    if (version) *version = e->multivariant_version;
+    pthread_mutex_unlock(&e->lock);
+    return playlist;
+}
+
+enum stream_state live_edge_state(struct live_edge *e)
+{
+    pthread_mutex_lock(&e->lock);
+    const enum stream_state state = e->state;
+    pthread_mutex_unlock(&e->lock);
+    return state;
+}
+
+void live_edge_acquire_tracks(struct live_edge *e, struct track **video, struct track **audio)
+{
+    pthread_mutex_lock(&e->lock);
+    *video = e->video ? track_ref(e->video) : NULL;
+    *audio = e->audio ? track_ref(e->audio) : NULL;
+    pthread_mutex_unlock(&e->lock);
+}
+
+size_t live_edge_renditions(struct live_edge *e, char names[RENDITIONS_MAX][EDGE_RENDITION_NAME_BYTES])
+{
+    pthread_mutex_lock(&e->lock);
+    const size_t count = e->rendition_count;
+    for (size_t i = 0; i < count; i++) memcpy(names[i], e->renditions[i].name, EDGE_RENDITION_NAME_BYTES);
+    pthread_mutex_unlock(&e->lock);
+    return count;
+}
+
+/* -- viewers: open addressing, at most half full; entries not seen lately are reused -- */
+
+/* Under the lock. Rebuilds without those who left; false: no memory. */
+static bool rebuild_viewers(struct live_edge *e, int64_t now_us)
+{
+    size_t alive = 0;
+    for (size_t i = 0; i < e->viewer_capacity; i++)
+        alive += e->viewers[i].id && now_us - e->viewers[i].seen_us < VIEWER_US;
+    size_t capacity = 16;
+    while (capacity < (alive + 1) * 4) capacity *= 2;
+    struct viewer *fresh = calloc(capacity, sizeof *fresh);
+    if (!fresh) return false;
+    for (size_t i = 0; i < e->viewer_capacity; i++) {
+        const struct viewer *v = &e->viewers[i];
+        if (!v->id || now_us - v->seen_us >= VIEWER_US) continue;
+        size_t at = v->id & (capacity - 1);
+        while (fresh[at].id) at = (at + 1) & (capacity - 1);
+        fresh[at] = *v;
+    }
+    free(e->viewers);
+    e->viewers = fresh;
+    e->viewer_capacity = capacity;
+    e->viewer_count = alive;
+    return true;
+}
+
+void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, int64_t now_us)
+{
+    if (!viewer_id) viewer_id = 1;
+    pthread_mutex_lock(&e->lock);
+    if (e->viewer_count * 2 >= e->viewer_capacity && !rebuild_viewers(e, now_us)) goto out;
+    size_t at = viewer_id & (e->viewer_capacity - 1);
+    while (e->viewers[at].id && e->viewers[at].id != viewer_id) at = (at + 1) & (e->viewer_capacity - 1);
+    if (!e->viewers[at].id) {
+        if (e->viewer_count >= VIEWERS_TRACKED_MAX) goto out;
+        e->viewers[at].id = viewer_id;
+        e->viewer_count++;
+    }
+    e->viewers[at].seen_us = now_us;
+out:
+    pthread_mutex_unlock(&e->lock);
+}
+
+uint32_t live_edge_viewers(struct live_edge *e, int64_t now_us)
+{
+    uint32_t alive = 0;
+    pthread_mutex_lock(&e->lock);
+    for (size_t i = 0; i < e->viewer_capacity; i++)
+        alive += e->viewers[i].id && now_us - e->viewers[i].seen_us < VIEWER_US;
+    pthread_mutex_unlock(&e->lock);
+    return alive;
+}

@@ -1,0 +1,382 @@
+#include <weir/stream/stream.h>
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stream_meter.h"
+
+struct stream {
+    struct live_edge *edge;
+    struct stream_policy policy;
+    struct counters *counters;
+    struct timeline *timeline;
+    struct track *tracks[MEDIA_AUDIO + 1];
+    enum media_codec announced[MEDIA_AUDIO + 1]; /* a codec whose facts come with its first frame */
+    struct packet_sink *sinks[SINKS_PER_STREAM_MAX];
+    size_t sink_count;
+    double hint_fps;
+    bool is_tracks_changed;   /* sinks have not been told yet */
+    bool is_ended;
+    enum stream_state state;
+    int64_t era_start_90k, era_wall_us;
+    struct stream_meter meter;
+};
+
+struct stream *stream_create(struct live_edge *edge, const struct stream_policy *policy)
+{
+    struct stream *s = calloc(1, sizeof *s);
+    struct timeline *timeline = timeline_create();
+    if (!s || !timeline) {
+        free(s);
+        timeline_destroy(timeline);
+        return NULL;
+    }
+    s->edge = live_edge_ref(edge);
+    s->policy = *policy;
+    s->timeline = timeline;
+    s->state = STREAM_WAITING;
+    return s;
+}
+
+void stream_destroy(struct stream *s)
+{
+    if (!s) return;
+    if (!s->is_ended) stream_end(s);
+    for (size_t i = 0; i < s->sink_count; i++) s->sinks[i]->destroy(s->sinks[i]);
+    track_unref(s->tracks[MEDIA_VIDEO]);
+    track_unref(s->tracks[MEDIA_AUDIO]);
+    timeline_destroy(s->timeline);
+    live_edge_unref(s->edge);
+    free(s);
+}
+
+const char *stream_name(const struct stream *s)
+{
+    return live_edge_name(s->edge);
+}
+
+struct live_edge *stream_edge(struct stream *s)
+{
+    return s->edge;
+}
+
+const struct stream_policy *stream_policy(const struct stream *s)
+{
+    return &s->policy;
+}
+
+enum weir_err stream_add_sink(struct stream *s, struct packet_sink *sink)
+{
+    if (s->sink_count == SINKS_PER_STREAM_MAX) {
+        sink->destroy(sink);
+        return WEIR_LIMIT;
+    }
+    s->sinks[s->sink_count++] = sink;
+    return WEIR_OK;
+}
+
+void stream_set_counters(struct stream *s, struct counters *counters)
+{
+    s->counters = counters;
+}
+
+bool stream_has_track(const struct stream *s, enum media_kind kind)
+{
+    return s->tracks[kind] != NULL;
+}
+
+static void count(struct stream *s, enum counter id)
+{
+    if (s->counters) counter_add(s->counters, id, 1);
+}
+
+static void set_state(struct stream *s, enum stream_state state)
+{
+    if (s->state == state) return;
+    s->state = state;
+    live_edge_set_state(s->edge, state);
+}
+
+/* -- tracks -- */
+
+static void apply_rates(struct stream *s, const struct codec_facts *facts)
+{
+    if (facts->kind == MEDIA_AUDIO) {
+        timeline_set_audio_rate(s->timeline, facts->sample_rate);
+    } else if (facts->fps_num) {
+        timeline_set_video_rate(s->timeline, facts->fps_num, facts->fps_den);
+    } else if (s->hint_fps > 0) {
+        timeline_set_video_rate(s->timeline, (uint32_t)(s->hint_fps * 1000 + 0.5), 1000);
+    }
+}
+
+/* Takes over the caller's reference on `track`. A track that changes is a break; one that is new is not. */
+static void set_track(struct stream *s, struct track *track)
+{
+    const enum media_kind kind = track_facts(track)->kind;
+    if (s->tracks[kind] && track_equal(s->tracks[kind], track)) {
+        track_unref(track);
+        return;
+    }
+    if (s->tracks[kind]) timeline_break(s->timeline, false);
+    track_unref(s->tracks[kind]);
+    s->tracks[kind] = track;
+    apply_rates(s, track_facts(track));
+    s->is_tracks_changed = true;
+    live_edge_set_tracks(s->edge, s->tracks[MEDIA_VIDEO], s->tracks[MEDIA_AUDIO]);
+}
+
+/* Takes over the caller's reference on `config`. */
+static enum weir_err set_config_blob(struct stream *s, enum media_codec codec, struct blob *config, const char **why)
+{
+    const struct byte_span span = { blob_data(config), blob_bytes(config) };
+    struct codec_facts facts;
+    enum weir_err err = codec_describe(codec, span, &facts, why);
+    struct track *track = NULL;
+    if (!err) {
+        /* a codec whose size stands in its frames keeps the size found there until a keyframe says otherwise */
+        const struct track *old = s->tracks[facts.kind];
+        if (facts.kind == MEDIA_VIDEO && !facts.width && old && track_facts(old)->codec == codec) {
+            facts.width = track_facts(old)->width;
+            facts.height = track_facts(old)->height;
+        }
+        track = track_create(&facts, config);
+        if (!track) err = WEIR_NOMEM;
+    }
+    blob_unref(config);
+    if (!err) set_track(s, track);
+    return err;
+}
+
+enum weir_err stream_set_config(struct stream *s, enum media_codec codec, struct byte_span wire_config, const char **why)
+{
+    struct blob *config = NULL;
+    const enum weir_err err = codec_config_from_wire(codec, wire_config, &config, why);
+    return err ? err : set_config_blob(s, codec, config, why);
+}
+
+void stream_set_codec(struct stream *s, enum media_codec codec)
+{
+    s->announced[codec_kind(codec)] = codec;
+}
+
+void stream_set_frame_rate_hint(struct stream *s, double fps)
+{
+    if (!(fps >= 1 && fps <= 300)) return;
+    s->hint_fps = fps;
+    if (s->tracks[MEDIA_VIDEO]) apply_rates(s, track_facts(s->tracks[MEDIA_VIDEO]));
+}
+
+/* For codecs that carry everything in each frame: the facts may change with any of them. */
+static enum weir_err learn_from_frame(struct stream *s, enum media_codec codec, struct byte_span frame, const char **why)
+{
+    struct blob *config = NULL;
+    struct codec_facts facts;
+    const enum weir_err err = codec_config_from_frame(codec, frame, &config, &facts, why);
+    if (err) return err;
+    struct track *track = track_create(&facts, config);
+    blob_unref(config);
+    if (!track) return WEIR_NOMEM;
+    set_track(s, track);
+    return WEIR_OK;
+}
+
+/* VP9 says its size only in keyframes. */
+static enum weir_err learn_size(struct stream *s, struct byte_span frame)
+{
+    struct track *old = s->tracks[MEDIA_VIDEO];
+    struct codec_facts facts = *track_facts(old);
+    uint32_t width, height;
+    if (!codec_frame_size(facts.codec, frame, &width, &height)) return WEIR_OK;
+    if (facts.width == width && facts.height == height) return WEIR_OK;
+    const bool was_unknown = !facts.width;
+    facts.width = width;
+    facts.height = height;
+    const struct byte_span config = track_config(old);
+    struct blob *copy = blob_copy(config.data, config.bytes);
+    struct track *track = copy ? track_create(&facts, copy) : NULL;
+    blob_unref(copy);
+    if (!track) return WEIR_NOMEM;
+    if (was_unknown) {
+        /* nothing was published of it yet: no break */
+        s->tracks[MEDIA_VIDEO] = NULL;
+        track_unref(old);
+    }
+    set_track(s, track);
+    return WEIR_OK;
+}
+
+/* -- frames -- */
+
+/* Where the sample is inside the message, and what it is. */
+struct prepared {
+    size_t offset, bytes;
+    enum frame_access access;
+    uint32_t samples;
+};
+
+static enum weir_err prepare_video(struct stream *s, const struct stream_frame *frame, struct prepared *out, const char **why)
+{
+    if (!s->tracks[MEDIA_VIDEO]) return WEIR_STATE;
+    uint8_t *data = blob_data(frame->message) + frame->offset;
+    struct codec_frame found;
+    const struct track *track = s->tracks[MEDIA_VIDEO];
+    enum weir_err err = codec_frame_prepare(track_facts(track), track_config(track), data, frame->bytes,
+                                            frame->is_claimed_key, &found, why);
+    if (err) return err;
+    if (found.new_config) err = set_config_blob(s, track_facts(track)->codec, found.new_config, why);
+    if (err) return err;
+    if (found.is_empty) return WEIR_STATE;
+    if (found.access == FRAME_IDR) {
+        err = learn_size(s, (struct byte_span){ data + found.offset, found.bytes });
+        if (err) return err;
+    }
+    *out = (struct prepared){ .offset = frame->offset + found.offset, .bytes = found.bytes, .access = found.access };
+    return WEIR_OK;
+}
+
+static enum weir_err prepare_audio(struct stream *s, const struct stream_frame *frame, struct prepared *out, const char **why)
+{
+    const struct byte_span span = { blob_data(frame->message) + frame->offset, frame->bytes };
+    const enum media_codec announced = s->announced[MEDIA_AUDIO];
+    if (announced && !codec_needs_config(announced)) {
+        const enum weir_err err = learn_from_frame(s, announced, span, why);
+        if (err) return err;
+    }
+    if (!s->tracks[MEDIA_AUDIO]) return WEIR_STATE;
+    const struct codec_facts *facts = track_facts(s->tracks[MEDIA_AUDIO]);
+    const uint32_t samples = facts->frame_samples ? facts->frame_samples : codec_frame_samples(facts, span);
+    if (!samples) {
+        if (why) *why = "the audio frame's duration cannot be read";
+        return WEIR_MALFORMED;
+    }
+    *out = (struct prepared){ .offset = frame->offset, .bytes = frame->bytes, .access = FRAME_IDR, .samples = samples };
+    return WEIR_OK;
+}
+
+static void note_repairs(struct stream *s, uint32_t repairs)
+{
+    static const enum counter counters[TIMELINE_REPAIR_COUNT] = {
+        [TIMELINE_WRAP] = COUNTER_REPAIR_WRAP,         [TIMELINE_JUMP] = COUNTER_REPAIR_JUMP,
+        [TIMELINE_BACKWARD] = COUNTER_REPAIR_BACKWARD, [TIMELINE_JITTER] = COUNTER_REPAIR_JITTER,
+        [TIMELINE_COMPOSITION] = COUNTER_REPAIR_COMPOSITION, [TIMELINE_DRIFT] = COUNTER_REPAIR_DRIFT,
+        [TIMELINE_OVERLAP] = COUNTER_REPAIR_OVERLAP,   [TIMELINE_GAP] = COUNTER_REPAIR_GAP,
+    };
+    struct edge_figures *figures = live_edge_figures(s->edge);
+    for (int kind = 1; repairs >> kind; kind++) {
+        if (!(repairs >> kind & 1)) continue;
+        count(s, counters[kind]);
+        figure_add(&figures->repairs[kind], 1);
+    }
+}
+
+static void begin_era(struct stream *s, const struct timeline_time *time, int64_t wall_us)
+{
+    const int64_t start_90k = time->dts_90k;
+    if (s->era_wall_us) {
+        /* PROGRAM-DATE-TIME never goes back: a burst may have run ahead of the wall clock */
+        const int64_t played_us = (timeline_end_90k(s->timeline) - s->era_start_90k) / 9 * 100;
+        const int64_t earliest_us = s->era_wall_us + (played_us > 11000000 ? played_us - 11000000 : 0);
+        if (wall_us < earliest_us) wall_us = earliest_us;
+        count(s, COUNTER_ERAS);
+    }
+    s->era_start_90k = start_90k;
+    s->era_wall_us = wall_us;
+    figure_add(&live_edge_figures(s->edge)->eras, 1);
+    for (size_t i = 0; i < s->sink_count; i++) s->sinks[i]->era(s->sinks[i], time->era, start_90k, wall_us);
+}
+
+static void tell_tracks(struct stream *s)
+{
+    if (!s->is_tracks_changed) return;
+    s->is_tracks_changed = false;
+    for (size_t i = 0; i < s->sink_count; i++)
+        s->sinks[i]->tracks(s->sinks[i], s->tracks[MEDIA_VIDEO], s->tracks[MEDIA_AUDIO]);
+}
+
+static void push_packet(struct stream *s, const struct stream_frame *frame, const struct prepared *sample,
+                        const struct timeline_time *time)
+{
+    const struct media_packet packet = {
+        .kind = frame->kind,
+        .access = sample->access,
+        .payload = { frame->message, blob_data(frame->message) + sample->offset, sample->bytes },
+        .era = time->era,
+        .dts_90k = time->dts_90k,
+        .pts_90k = time->pts_90k,
+        .pts_samples = time->pts_samples,
+        .samples = sample->samples,
+        .nominal_90k = time->nominal_90k,
+        .arrival_us = frame->now_us,
+    };
+    tell_tracks(s);
+    if (time->is_new_era) begin_era(s, time, frame->wall_us);
+    set_state(s, STREAM_LIVE);
+    stream_meter_note(&s->meter, live_edge_figures(s->edge), &packet);
+    for (size_t i = 0; i < s->sink_count; i++) s->sinks[i]->push(s->sinks[i], &packet);
+}
+
+static enum weir_err push(struct stream *s, const struct stream_frame *frame, const char **why)
+{
+    assert(frame->kind == MEDIA_VIDEO || frame->kind == MEDIA_AUDIO);
+    assert(frame->offset + frame->bytes <= blob_bytes(frame->message));
+    struct prepared sample;
+    const enum weir_err err =
+        frame->kind == MEDIA_VIDEO ? prepare_video(s, frame, &sample, why) : prepare_audio(s, frame, &sample, why);
+    if (err) return err;
+    struct timeline_wire wire = frame->wire;
+    struct timeline_time time;
+    wire.kind = frame->kind;
+    wire.samples = sample.samples;
+    timeline_map(s->timeline, &wire, &time);
+    note_repairs(s, time.repairs);
+    if (!time.is_drop) push_packet(s, frame, &sample, &time);
+    return WEIR_OK;
+}
+
+enum weir_err stream_push(struct stream *s, const struct stream_frame *frame, const char **why)
+{
+    const enum weir_err err = push(s, frame, why);
+    blob_unref(frame->message);
+    return err;
+}
+
+/* -- life -- */
+
+void stream_tick(struct stream *s, int64_t now_us)
+{
+    stream_meter_tick(&s->meter, live_edge_figures(s->edge), now_us);
+    for (size_t i = 0; i < s->sink_count; i++) s->sinks[i]->tick(s->sinks[i], now_us);
+}
+
+void stream_lost(struct stream *s)
+{
+    if (s->state == STREAM_LIVE) set_state(s, STREAM_HOLDING);
+    for (size_t i = 0; i < s->sink_count; i++) s->sinks[i]->lost(s->sinks[i]);
+}
+
+void stream_resume(struct stream *s, int64_t wall_us)
+{
+    struct edge_figures *figures = live_edge_figures(s->edge);
+    if (!figure_read(&figures->publishes)) figure_set(&figures->started_wall_us, (uint64_t)wall_us);
+    figure_add(&figures->publishes, 1);
+    s->announced[MEDIA_VIDEO] = s->announced[MEDIA_AUDIO] = 0;
+    s->hint_fps = 0;
+    /* what it carries now, it says anew: a track that does not come back must not be waited for */
+    for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) {
+        track_unref(s->tracks[kind]);
+        s->tracks[kind] = NULL;
+    }
+    s->is_tracks_changed = true;
+    timeline_break(s->timeline, true);
+}
+
+void stream_end(struct stream *s)
+{
+    if (s->is_ended) return;
+    s->is_ended = true;
+    for (size_t i = 0; i < s->sink_count; i++) s->sinks[i]->end(s->sinks[i]);
+    set_state(s, STREAM_ENDED);
+    count(s, COUNTER_STREAM_ENDED);
+}

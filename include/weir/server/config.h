@@ -1,0 +1,78 @@
+/* Configuration: what an operator can set, by file (YAML) or by --set, through one table of dotted keys.
+ * Pure: text in, struct out. Every error says where (line, or the --set), what was wrong and what was expected. */
+#ifndef WEIR_SERVER_CONFIG_H
+#define WEIR_SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/base/err.h>
+#include <weir/base/limits.h>
+#include <weir/stream/stream.h>
+
+#define CONFIG_ADDRESSES_MAX 8
+#define CONFIG_ADDRESS_BYTES 64
+#define CONFIG_PATHS_MAX 128
+#define CONFIG_TEXT_BYTES 256
+#define CONFIG_FILE_BYTES_MAX (1 * MIB)
+
+struct config_addresses {
+    char items[CONFIG_ADDRESSES_MAX][CONFIG_ADDRESS_BYTES];
+    uint32_t count;
+};
+
+enum config_access {
+    ACCESS_LOCAL_OR_KEY = 1, /* loopback without a key, everyone else with it */
+    ACCESS_OPEN,
+    ACCESS_KEY,              /* the key, from anywhere */
+    ACCESS_DENY,
+};
+
+struct config_hls {
+    int64_t segment_us, segment_max_us /* 0: one and a half times segment */, window_us, hold_us;
+};
+
+struct config_path {
+    char pattern[CONFIG_TEXT_BYTES]; /* fnmatch; `*` also matches slashes */
+    enum config_access access;
+    char key[RTMP_NAME_BYTES_MAX + 1]; /* "": the server's own */
+    bool may_take_over;
+    struct config_hls hls;
+};
+
+struct config {
+    struct config_addresses rtmp, http;
+    struct config_path defaults;             /* for names that no pattern matches */
+    struct config_path *paths;
+    size_t path_count;
+    int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
+    uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
+    uint32_t loops;                          /* 0: one per core */
+    char state_dir[CONFIG_TEXT_BYTES];       /* "": the default place */
+    char log_level[CONFIG_TEXT_BYTES];
+    char log_format[16];
+};
+
+#define CONFIG_ERROR_BYTES 512
+struct config_error {
+    char text[CONFIG_ERROR_BYTES];
+};
+
+void config_init(struct config *c); /* the defaults */
+void config_deinit(struct config *c);
+/* "hls.segment=2s"; lists are comma separated. WEIR_CONFIG: error->text says why, *c is as it was. */
+WEIR_MUST_CHECK enum weir_err config_set(struct config *c, const char *assignment, struct config_error *error);
+/* A whole YAML file. file_name is for the error text. */
+WEIR_MUST_CHECK enum weir_err config_load_yaml(struct config *c, const char *text, size_t bytes, const char *file_name,
+                                               struct config_error *error);
+/* What belongs together: window against segment, and so on. Call after everything is set. */
+WEIR_MUST_CHECK enum weir_err config_check(const struct config *c, struct config_error *error);
+/* The rule for a stream name: the first pattern that matches, or the defaults. Lent. */
+const struct config_path *config_path_for(const struct config *c, const char *stream_name);
+void config_policy(const struct config_path *path, struct stream_policy *policy);
+
+/* "250ms", "2s", "1.5s", "2m", "1h"; plain numbers are refused: a time without a unit is a question. */
+WEIR_MUST_CHECK bool duration_parse(const char *text, int64_t *us);
+void duration_format(int64_t us, char out[24]);
+
+#endif

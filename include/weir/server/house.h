@@ -1,0 +1,34 @@
+/* The house: all rooms wired together, as `weir serve` runs it. Thread: main. */
+#ifndef WEIR_SERVER_HOUSE_H
+#define WEIR_SERVER_HOUSE_H
+
+#include <stdbool.h>
+#include <weir/base/loop.h>
+#include <weir/server/config.h>
+#include <weir/stream/registry.h>
+
+struct house;
+
+struct house_listener {
+    const char *protocol;      /* "rtmp", "http" */
+    char address[CONFIG_ADDRESS_BYTES];
+    uint16_t port;             /* the one the kernel gave */
+};
+
+/* config is lent and outlives the house. Listens and starts the loops. On failure error->text says why. */
+WEIR_MUST_CHECK enum weir_err house_create(struct house **out, const struct config *config, struct config_error *error);
+/* Stops accepting, ends the streams, frees everything. */
+void house_destroy(struct house *h);
+
+size_t house_listeners(const struct house *h, const struct house_listener **listeners); /* lent */
+struct registry *house_registry(struct house *h);
+size_t house_loops(const struct house *h, struct loop *const **loops); /* lent */
+const char *house_key_file(const struct house *h);
+const char *house_key(const struct house *h);
+bool house_is_key_new(const struct house *h);
+int64_t house_started_us(const struct house *h); /* monotonic */
+uint32_t house_rtmp_connections(const struct house *h);
+uint32_t house_http_connections(const struct house *h);
+bool house_is_ready(const struct house *h);
+
+#endif

@@ -1,0 +1,122 @@
+#include <weir/server/config.h>
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_keys.h"
+
+void config_init(struct config *c)
+{
+    *c = (struct config){
+        .rtmp = { .items = { "[::]:1935" }, .count = 1 },
+        .http = { .items = { "[::]:8080" }, .count = 1 },
+        .defaults = { .pattern = "*", .access = ACCESS_LOCAL_OR_KEY,
+                      .hls = { .segment_us = 2000000, .window_us = 20000000, .hold_us = 30000000 } },
+        .gather_us = RTMP_GATHER_US,
+        .idle_us = RTMP_IDLE_US_MAX,
+        .handshake_us = RTMP_HANDSHAKE_US_MAX,
+        .publish_us = RTMP_PUBLISH_US_MAX,
+        .silent_us = RTMP_SILENT_US,
+        .rtmp_connections = RTMP_CONNECTIONS_MAX,
+        .rtmp_connections_per_address = RTMP_CONNECTIONS_PER_ADDRESS_MAX,
+        .http_connections = HTTP_CONNECTIONS_MAX,
+        .streams = STREAMS_MAX,
+        .log_level = "info",
+        .log_format = "text",
+    };
+}
+
+void config_deinit(struct config *c)
+{
+    for (size_t i = 0; i < c->path_count; i++) explicit_bzero(c->paths[i].key, sizeof c->paths[i].key);
+    free(c->paths);
+    c->paths = NULL;
+    c->path_count = 0;
+}
+
+enum weir_err config_set(struct config *c, const char *assignment, struct config_error *error)
+{
+    const char *equals = strchr(assignment, '=');
+    char name[64], text[CONFIG_TEXT_BYTES * 4];
+    if (!equals || (size_t)(equals - assignment) >= sizeof name || strlen(equals + 1) >= sizeof text) {
+        snprintf(error->text, sizeof error->text, "--set %.60s: expected key=value, for example --set hls.segment=2s", assignment);
+        return WEIR_CONFIG;
+    }
+    memcpy(name, assignment, (size_t)(equals - assignment));
+    name[equals - assignment] = 0;
+    memcpy(text, equals + 1, strlen(equals + 1) + 1);
+    const struct config_key *key = config_key_find(name);
+    if (!key) {
+        const char *near = config_key_near(name);
+        snprintf(error->text, sizeof error->text, "--set %s: no such key%s%s%s", name, near ? "; did you mean " : "",
+                 near ? near : "", near ? "?" : "");
+        return WEIR_CONFIG;
+    }
+    const char *values[CONFIG_ADDRESSES_MAX + 1];
+    size_t count = 0;
+    if (key->kind != KEY_ADDRESSES) {
+        values[count++] = text;
+    } else {
+        char *rest = text;
+        for (char *item; count <= CONFIG_ADDRESSES_MAX && (item = strsep(&rest, ","));) {
+            if (*item) values[count++] = item;
+        }
+    }
+    struct config_error inner;
+    const enum weir_err err = config_key_apply(key, c, values, count, &inner);
+    if (err) snprintf(error->text, sizeof error->text, "--set %.400s", inner.text);
+    return err;
+}
+
+static int64_t longest_segment_us(const struct config_hls *hls)
+{
+    return hls->segment_max_us ? hls->segment_max_us : hls->segment_us + hls->segment_us / 2;
+}
+
+static enum weir_err check_path(const struct config_path *path, struct config_error *error)
+{
+    const struct config_hls *hls = &path->hls;
+    if (hls->segment_max_us && hls->segment_max_us < hls->segment_us) {
+        snprintf(error->text, sizeof error->text, "paths \"%.80s\": hls.segment_max is shorter than hls.segment", path->pattern);
+        return WEIR_CONFIG;
+    }
+    if (hls->window_us < 3 * hls->segment_us) {
+        snprintf(error->text, sizeof error->text,
+                 "paths \"%.80s\": hls.window must hold at least three segments (RFC 8216, 6.2.2); make it longer or hls.segment shorter",
+                 path->pattern);
+        return WEIR_CONFIG;
+    }
+    return WEIR_OK;
+}
+
+enum weir_err config_check(const struct config *c, struct config_error *error)
+{
+    enum weir_err err = check_path(&c->defaults, error);
+    for (size_t i = 0; !err && i < c->path_count; i++) err = check_path(&c->paths[i], error);
+    if (!err && strcmp(c->log_format, "text") && strcmp(c->log_format, "json")) {
+        snprintf(error->text, sizeof error->text, "log.format: expected text or json");
+        err = WEIR_CONFIG;
+    }
+    return err;
+}
+
+const struct config_path *config_path_for(const struct config *c, const char *stream_name)
+{
+    for (size_t i = 0; i < c->path_count; i++) {
+        if (!fnmatch(c->paths[i].pattern, stream_name, 0)) return &c->paths[i];
+    }
+    return &c->defaults;
+}
+
+void config_policy(const struct config_path *path, struct stream_policy *policy)
+{
+    *policy = (struct stream_policy){
+        .may_take_over = path->may_take_over,
+        .hold_us = path->hls.hold_us,
+        .segment_us = path->hls.segment_us,
+        .segment_max_us = longest_segment_us(&path->hls),
+        .window_us = path->hls.window_us,
+    };
+}

@@ -1,0 +1,255 @@
+#include <weir/server/house.h>
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/base/clock.h>
+#include <weir/base/log.h>
+#include <weir/delivery/http_server.h>
+#include <weir/ingest/rtmp_server.h>
+#include <weir/packager/packager.h>
+#include <weir/server/auth.h>
+
+#include "pages.h"
+#include "state.h"
+
+#define RETAIN_ENDED_US (60 * 1000000LL) /* an ended playlist stays up so that players can read its ENDLIST */
+
+struct house {
+    const struct config *config;
+    struct state state;
+    int64_t started_us;
+    struct auth *auth;
+    struct registry *registry;
+    struct loop *loops[LOOPS_MAX];
+    size_t loop_count;
+    struct rtmp_server *rtmp;
+    struct http_server *http;
+    struct house_listener listeners[2 * CONFIG_ADDRESSES_MAX];
+    size_t listener_count;
+    struct packager_config packager;
+    _Atomic bool is_ready;
+};
+
+static int64_t wall_now(void *context)
+{
+    return clock_wall_us();
+}
+
+static enum weir_err furnish(void *context, struct stream *stream)
+{
+    struct house *h = context;
+    struct packet_sink *packager = packager_create(stream_edge(stream), stream_policy(stream), &h->packager);
+    return packager ? stream_add_sink(stream, packager) : WEIR_NOMEM;
+}
+
+static enum weir_err create_loops(struct house *h)
+{
+    long wanted = h->config->loops ? (long)h->config->loops : sysconf(_SC_NPROCESSORS_ONLN);
+    if (wanted < 1) wanted = 1;
+    if (wanted > LOOPS_MAX) wanted = LOOPS_MAX;
+    for (; h->loop_count < (size_t)wanted; h->loop_count++) {
+        char name[16];
+        snprintf(name, sizeof name, "loop-%zu", h->loop_count);
+        const enum weir_err err = loop_create(&h->loops[h->loop_count], name);
+        if (err) return err;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_err create_servers(struct house *h)
+{
+    const struct config *c = h->config;
+    const struct rtmp_server_config rtmp = {
+        .gate = auth_gate(h->auth),
+        .registry = h->registry,
+        .loops = h->loops,
+        .loop_count = h->loop_count,
+        .gather_us = c->gather_us,
+        .idle_us = c->idle_us,
+        .handshake_us = c->handshake_us,
+        .publish_us = c->publish_us,
+        .connections_max = c->rtmp_connections,
+        .connections_per_address_max = c->rtmp_connections_per_address,
+    };
+    const struct http_server_config http = {
+        .registry = h->registry,
+        .loops = h->loops,
+        .loop_count = h->loop_count,
+        .handler = pages_handle,
+        .handler_context = h,
+        .connections_max = c->http_connections,
+        .header_us = HTTP_HEADER_US_MAX,
+        .idle_us = HTTP_IDLE_US_MAX,
+        .stall_us = HTTP_STALL_US_MAX,
+    };
+    enum weir_err err = rtmp_server_create(&h->rtmp, &rtmp);
+    if (!err) err = http_server_create(&h->http, &http);
+    return err;
+}
+
+static enum weir_err listen_one(struct house *h, const char *protocol, const char *address, uint16_t *port)
+{
+    return !strcmp(protocol, "rtmp") ? rtmp_server_listen(h->rtmp, address, port) : http_server_listen(h->http, address, port);
+}
+
+static enum weir_err listen_all(struct house *h, const char *protocol, const struct config_addresses *addresses,
+                                struct config_error *error)
+{
+    for (uint32_t i = 0; i < addresses->count; i++) {
+        struct house_listener *l = &h->listeners[h->listener_count];
+        *l = (struct house_listener){ .protocol = protocol };
+        snprintf(l->address, sizeof l->address, "%s", addresses->items[i]);
+        enum weir_err err = listen_one(h, protocol, l->address, &l->port);
+        if (err == WEIR_IO && errno == EAFNOSUPPORT && !strncmp(l->address, "[::]:", 5)) {
+            /* a machine without IPv6 still has all of IPv4 */
+            snprintf(l->address, sizeof l->address, "0.0.0.0:%s", addresses->items[i] + 5);
+            err = listen_one(h, protocol, l->address, &l->port);
+        }
+        if (err == WEIR_CONFIG) {
+            snprintf(error->text, sizeof error->text,
+                     "listen.%s: \"%s\" is not an address; expected for example 0.0.0.0:1935 or [::]:1935", protocol, l->address);
+            return err;
+        }
+        if (err) {
+            snprintf(error->text, sizeof error->text, "listen.%s: cannot listen on %s: %s%s", protocol, l->address, strerror(errno),
+                     errno == EADDRINUSE ? "; another server has this port: stop it, or choose another with --set listen..." : "");
+            return err;
+        }
+        log_event(LOG_SERVER, LOG_INFO, "-", "listening", "protocol=%s address=%s port=%u", protocol, l->address, l->port);
+        h->listener_count++;
+    }
+    return WEIR_OK;
+}
+
+static enum weir_err build(struct house *h, struct config_error *error)
+{
+    enum weir_err err = state_open(&h->state, h->config->state_dir, error);
+    if (err) return err;
+    err = auth_create(&h->auth, h->config, h->state.key);
+    const struct registry_config registry = {
+        .furnish = furnish,
+        .context = h,
+        .streams_max = h->config->streams,
+        .silent_us = h->config->silent_us,
+        .retain_us = RETAIN_ENDED_US,
+    };
+    if (!err) err = registry_create(&h->registry, &registry);
+    if (!err) err = create_loops(h);
+    if (!err) err = create_servers(h);
+    if (err) {
+        snprintf(error->text, sizeof error->text, "cannot start: %s", err_name(err));
+        return err;
+    }
+    err = listen_all(h, "rtmp", &h->config->rtmp, error);
+    if (!err) err = listen_all(h, "http", &h->config->http, error);
+    for (size_t i = 0; !err && i < h->loop_count; i++) {
+        err = loop_start(h->loops[i]);
+        if (err) snprintf(error->text, sizeof error->text, "cannot start a thread: %s", strerror(errno));
+    }
+    return err;
+}
+
+enum weir_err house_create(struct house **out, const struct config *config, struct config_error *error)
+{
+    struct house *h = calloc(1, sizeof *h);
+    if (!h) {
+        snprintf(error->text, sizeof error->text, "cannot start: %s", err_name(WEIR_NOMEM));
+        return WEIR_NOMEM;
+    }
+    h->config = config;
+    h->started_us = clock_now_us();
+    h->packager = (struct packager_config){ .wall_now_us = wall_now, .run_id = (uint32_t)(clock_wall_us() / 1000) };
+    const enum weir_err err = build(h, error);
+    if (err) {
+        house_destroy(h);
+        return err;
+    }
+    atomic_store(&h->is_ready, true);
+    *out = h;
+    return WEIR_OK;
+}
+
+static void drain_loops(struct house *h)
+{
+    size_t run;
+    do {
+        run = 0;
+        for (size_t i = 0; i < h->loop_count; i++) run += loop_drain(h->loops[i]);
+    } while (run);
+}
+
+void house_destroy(struct house *h)
+{
+    if (!h) return;
+    atomic_store(&h->is_ready, false);
+    if (h->rtmp) rtmp_server_stop_accepting(h->rtmp);
+    if (h->http) http_server_stop_accepting(h->http);
+    for (size_t i = 0; i < h->loop_count; i++) loop_stop(h->loops[i]);
+    for (size_t i = 0; i < h->loop_count; i++) loop_join(h->loops[i]);
+    /* from here on this thread stands in for every loop */
+    drain_loops(h);
+    rtmp_server_destroy(h->rtmp);
+    http_server_destroy(h->http);
+    drain_loops(h);
+    registry_destroy(h->registry);
+    for (size_t i = 0; i < h->loop_count; i++) loop_destroy(h->loops[i]);
+    auth_destroy(h->auth);
+    explicit_bzero(h->state.key, sizeof h->state.key);
+    free(h);
+}
+
+size_t house_listeners(const struct house *h, const struct house_listener **listeners)
+{
+    *listeners = h->listeners;
+    return h->listener_count;
+}
+
+struct registry *house_registry(struct house *h)
+{
+    return h->registry;
+}
+
+size_t house_loops(const struct house *h, struct loop *const **loops)
+{
+    *loops = h->loops;
+    return h->loop_count;
+}
+
+const char *house_key_file(const struct house *h)
+{
+    return h->state.key_file;
+}
+
+const char *house_key(const struct house *h)
+{
+    return h->state.key;
+}
+
+bool house_is_key_new(const struct house *h)
+{
+    return h->state.is_key_new;
+}
+
+int64_t house_started_us(const struct house *h)
+{
+    return h->started_us;
+}
+
+uint32_t house_rtmp_connections(const struct house *h)
+{
+    return rtmp_server_connections(h->rtmp);
+}
+
+uint32_t house_http_connections(const struct house *h)
+{
+    return http_server_connections(h->http);
+}
+
+bool house_is_ready(const struct house *h)
+{
+    return atomic_load(&h->is_ready);
+}

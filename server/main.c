@@ -1,0 +1,234 @@
+/* weir: the command. */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <weir/base/clock.h>
+#include <weir/base/log.h>
+#include <weir/server/config.h>
+#include <weir/server/house.h>
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
+#define SETS_MAX 128
+
+static const char usage[] =
+    "weir - live ingest edge server: RTMP in, HLS out\n"
+    "\n"
+    "usage: weir serve [-c weir.yaml] [--set key=value]...   run the server; needs no configuration\n"
+    "       weir check -c weir.yaml                          read a configuration and say what is wrong with it\n"
+    "       weir capabilities                                what this build can take in and give out\n"
+    "       weir version\n"
+    "\n"
+    "Publish from OBS:   server rtmp://HOST/live   stream key NAME            (from another machine: NAME?key=KEY)\n"
+    "Watch:              http://HOST:8080/live/NAME/   or in a player:  http://HOST:8080/live/NAME/index.m3u8\n"
+    "\n"
+    "Keys for --set are those of the file, dotted: --set hls.segment=4s --set listen.rtmp=127.0.0.1:0\n"
+    "Every key: docs/configuration.md\n";
+
+struct arguments {
+    const char *file;
+    const char *sets[SETS_MAX];
+    size_t set_count;
+};
+
+static int complain(const char *text)
+{
+    fprintf(stderr, "weir: %s\n", text);
+    return EXIT_USAGE;
+}
+
+static int parse_arguments(int argc, char **argv, struct arguments *out)
+{
+    *out = (struct arguments){ .file = NULL };
+    for (int i = 2; i < argc; i++) {
+        const bool has_value = i + 1 < argc;
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            fputs(usage, stdout);
+            return -1;
+        }
+        if ((!strcmp(argv[i], "-c") || !strcmp(argv[i], "--config")) && has_value)
+            out->file = argv[++i];
+        else if (!strcmp(argv[i], "--set") && has_value && out->set_count < SETS_MAX)
+            out->sets[out->set_count++] = argv[++i];
+        else {
+            fprintf(stderr, "weir: \"%s\" is not understood; try weir --help\n", argv[i]);
+            return EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
+static char *read_file(const char *path, size_t *bytes)
+{
+    FILE *f = fopen(path, "re");
+    char *text = f ? malloc(CONFIG_FILE_BYTES_MAX + 1) : NULL;
+    if (text) {
+        *bytes = fread(text, 1, CONFIG_FILE_BYTES_MAX + 1, f);
+        if (ferror(f)) {
+            free(text);
+            text = NULL;
+        }
+    }
+    if (f) fclose(f);
+    return text;
+}
+
+/* Defaults, then the file, then --set. */
+static int load_config(struct config *c, const struct arguments *arguments)
+{
+    struct config_error error = { "" };
+    enum weir_err err = WEIR_OK;
+    config_init(c);
+    if (arguments->file) {
+        size_t bytes = 0;
+        char *text = read_file(arguments->file, &bytes);
+        if (!text) {
+            fprintf(stderr, "weir: cannot read %s: %s\n", arguments->file, strerror(errno));
+            return EXIT_CONFIG;
+        }
+        err = config_load_yaml(c, text, bytes, arguments->file, &error);
+        explicit_bzero(text, bytes);
+        free(text);
+    }
+    for (size_t i = 0; !err && i < arguments->set_count; i++) err = config_set(c, arguments->sets[i], &error);
+    if (!err) err = config_check(c, &error);
+    if (!err && !log_set_levels(c->log_level)) {
+        snprintf(error.text, sizeof error.text, "log.level: \"%.80s\" is not right; expected error, warn, info or debug, also per room: info,ingest=debug",
+                 c->log_level);
+        err = WEIR_CONFIG;
+    }
+    if (!err) return 0;
+    fprintf(stderr, "weir: %s\n", error.text[0] ? error.text : err_name(err));
+    config_deinit(c);
+    return EXIT_CONFIG;
+}
+
+/* Many connections are the job: take as many descriptors as the system gives. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit))
+        log_event(LOG_SERVER, LOG_WARN, "-", "descriptor_limit", "reason=%s", strerror(errno));
+}
+
+/* Media buffers live for a window and go: give their memory back instead of keeping heaps per thread. */
+static void tune_allocator(void)
+{
+    mallopt(M_ARENA_MAX, 4);
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+}
+
+static uint16_t port_of(const struct house *h, const char *protocol)
+{
+    const struct house_listener *listeners;
+    const size_t count = house_listeners(h, &listeners);
+    for (size_t i = 0; i < count; i++) {
+        if (!strcmp(listeners[i].protocol, protocol)) return listeners[i].port;
+    }
+    return 0;
+}
+
+/* What to paste into OBS. The key goes to a terminal only: what a service manager collects is a log. */
+static void print_welcome(const struct house *h)
+{
+    const unsigned rtmp = port_of(h, "rtmp"), http = port_of(h, "http");
+    printf("weir " WEIR_VERSION " is ready.\n\n"
+           "  In OBS, Settings, Stream, Service \"Custom...\":\n"
+           "    Server       rtmp://localhost:%u/live\n"
+           "    Stream Key   studio\n"
+           "  Watch          http://localhost:%u/live/studio/\n\n", rtmp, http);
+    if (isatty(STDOUT_FILENO))
+        printf("  From another machine: its name instead of localhost, and the stream key  studio?key=%s\n", house_key(h));
+    else
+        printf("  From another machine: its name instead of localhost, and the stream key  studio?key=KEY, where KEY is in\n"
+               "  %s%s\n", house_key_file(h), house_is_key_new(h) ? " (made just now)" : "");
+    fflush(stdout);
+}
+
+static int serve(const struct arguments *arguments)
+{
+    struct config config;
+    const int failed = load_config(&config, arguments);
+    if (failed) return failed;
+    log_set_format(!strcmp(config.log_format, "json") ? LOG_JSON : LOG_TEXT);
+    tune_allocator();
+    raise_descriptor_limit();
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    /* before any thread starts, so that all inherit it and this one alone waits */
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    struct house *house = NULL;
+    struct config_error error = { "" };
+    if (house_create(&house, &config, &error)) {
+        fprintf(stderr, "weir: %s\n", error.text);
+        config_deinit(&config);
+        return EXIT_FAILURE;
+    }
+    print_welcome(house);
+    int caught = 0;
+    do {
+        sigwait(&signals, &caught);
+        if (caught == SIGHUP) log_event(LOG_SERVER, LOG_WARN, "-", "signal_ignored", "signal=SIGHUP reason=\"restart weir to read its configuration again\"");
+    } while (caught == SIGHUP);
+    log_event(LOG_SERVER, LOG_INFO, "-", "stopping", "signal=%s", caught == SIGINT ? "SIGINT" : "SIGTERM");
+    house_destroy(house);
+    config_deinit(&config);
+    return EXIT_SUCCESS;
+}
+
+static int check(const struct arguments *arguments)
+{
+    struct config config;
+    if (!arguments->file) return complain("check needs -c FILE");
+    const int failed = load_config(&config, arguments);
+    if (failed) return failed;
+    printf("%s is right: %zu path rules\n", arguments->file, config.path_count);
+    config_deinit(&config);
+    return EXIT_SUCCESS;
+}
+
+static int capabilities(void)
+{
+    puts("ingest     rtmp (plain and digest handshake, Enhanced RTMP v1 and v2)\n"
+         "video in   h264 hevc av1 vp9\n"
+         "audio in   aac mp3 opus flac ac3 eac3\n"
+         "out        hls (cmaf segments)\n"
+         "transcode  none in this version: streams are passed through");
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    if (argc < 2) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    const char *command = argv[1];
+    if (!strcmp(command, "--help") || !strcmp(command, "-h") || !strcmp(command, "help")) {
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (!strcmp(command, "version") || !strcmp(command, "--version")) {
+        puts("weir " WEIR_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (!strcmp(command, "capabilities")) return capabilities();
+    const int failed = parse_arguments(argc, argv, &arguments);
+    if (failed) return failed < 0 ? EXIT_SUCCESS : failed;
+    if (!strcmp(command, "serve")) return serve(&arguments);
+    if (!strcmp(command, "check")) return check(&arguments);
+    fprintf(stderr, "weir: \"%s\" is no command; try weir --help\n", command);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,138 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/base/bytes.h>
+#include <weir/base/clock.h>
+
+#include "pages.h"
+
+#define METRICS_BYTES_MAX (16 * MIB)
+
+static void write_counters(struct byte_writer *w, struct house *h)
+{
+    struct loop *const *loops;
+    const size_t count = house_loops(h, &loops);
+    for (int id = 0; id < COUNTER_COUNT; id++) {
+        uint64_t sum = 0;
+        for (size_t i = 0; i < count; i++) sum += counter_read(loop_counters(loops[i]), (enum counter)id);
+        const char *name = counter_name((enum counter)id);
+        write_format(w, "# HELP weir_%s_total %s\n# TYPE weir_%s_total counter\nweir_%s_total %llu\n", name,
+                     counter_help((enum counter)id), name, name, (unsigned long long)sum);
+    }
+}
+
+/* Resident bytes, from the kernel; 0 where it does not say. */
+static uint64_t resident_bytes(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    unsigned long total = 0, resident = 0;
+    const int got = f ? fscanf(f, "%lu %lu", &total, &resident) : 0;
+    if (f) fclose(f);
+    return got == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void gauge(struct byte_writer *w, const char *name, const char *help, uint64_t value)
+{
+    write_format(w, "# HELP weir_%s %s\n# TYPE weir_%s gauge\nweir_%s %llu\n", name, help, name, name, (unsigned long long)value);
+}
+
+/* A label value: backslash, quote and newline are escaped (exposition format 0.0.4). */
+static void write_label(struct byte_writer *w, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\\' || *text == '"') write_u8(w, '\\');
+        write_u8(w, (uint8_t)*text);
+    }
+}
+
+struct stream_metric {
+    const char *name, *help, *type;
+    uint64_t (*read)(struct live_edge *edge, int64_t now_us);
+};
+
+#define FIGURE_READER(field)                                                                                           \
+    static uint64_t read_##field(struct live_edge *e, int64_t now_us)                                                   \
+    {                                                                                                                  \
+        return atomic_load_explicit(&live_edge_figures(e)->field, memory_order_relaxed);                               \
+    }
+FIGURE_READER(bytes_in)
+FIGURE_READER(bitrate_bps)
+FIGURE_READER(video_frames)
+FIGURE_READER(audio_frames)
+FIGURE_READER(segments)
+FIGURE_READER(eras)
+FIGURE_READER(window_bytes)
+FIGURE_READER(keyframe_interval_ms)
+
+static uint64_t read_viewers(struct live_edge *e, int64_t now_us)
+{
+    return live_edge_viewers(e, now_us);
+}
+
+static uint64_t read_is_live(struct live_edge *e, int64_t now_us)
+{
+    return live_edge_state(e) == STREAM_LIVE;
+}
+
+static uint64_t read_repairs(struct live_edge *e, int64_t now_us)
+{
+    uint64_t sum = 0;
+    for (int kind = 1; kind < TIMELINE_REPAIR_COUNT; kind++)
+        sum += atomic_load_explicit(&live_edge_figures(e)->repairs[kind], memory_order_relaxed);
+    return sum;
+}
+
+static const struct stream_metric stream_metrics[] = {
+    { "stream_live", "1 while a publisher sends", "gauge", read_is_live },
+    { "stream_viewers", "distinct players that asked for a playlist lately", "gauge", read_viewers },
+    { "stream_received_bytes_total", "media bytes received", "counter", read_bytes_in },
+    { "stream_bitrate_bps", "bit rate over the last seconds", "gauge", read_bitrate_bps },
+    { "stream_video_frames_total", "video frames received", "counter", read_video_frames },
+    { "stream_audio_frames_total", "audio frames received", "counter", read_audio_frames },
+    { "stream_segments_total", "segments published", "counter", read_segments },
+    { "stream_eras_total", "eras begun", "counter", read_eras },
+    { "stream_repairs_total", "timestamps repaired", "counter", read_repairs },
+    { "stream_window_bytes", "media bytes kept for players", "gauge", read_window_bytes },
+    { "stream_keyframe_interval_ms", "last distance between keyframes", "gauge", read_keyframe_interval_ms },
+};
+
+static void write_streams(struct byte_writer *w, struct house *h)
+{
+    struct live_edge **edges = malloc(STREAMS_MAX * sizeof(struct live_edge *));
+    if (!edges) {
+        w->failed = true;
+        return;
+    }
+    const size_t count = registry_list(house_registry(h), edges, STREAMS_MAX);
+    const int64_t now_us = clock_now_us();
+    gauge(w, "streams", "names that are live, holding or ended lately", count);
+    for (size_t m = 0; m < ARRAY_LEN(stream_metrics); m++) {
+        const struct stream_metric *metric = &stream_metrics[m];
+        write_format(w, "# HELP weir_%s %s\n# TYPE weir_%s %s\n", metric->name, metric->help, metric->name, metric->type);
+        for (size_t i = 0; i < count; i++) {
+            write_format(w, "weir_%s{stream=\"", metric->name);
+            write_label(w, live_edge_name(edges[i]));
+            write_format(w, "\"} %llu\n", (unsigned long long)metric->read(edges[i], now_us));
+        }
+    }
+    for (size_t i = 0; i < count; i++) live_edge_unref(edges[i]);
+    free(edges);
+}
+
+struct frozen *metrics_render(struct house *h)
+{
+    struct byte_writer w;
+    byte_writer_init(&w, METRICS_BYTES_MAX);
+    write_text(&w, "# HELP weir_build_info version of the running binary\n# TYPE weir_build_info gauge\n");
+    write_text(&w, "weir_build_info{version=\"" WEIR_VERSION "\"} 1\n");
+    gauge(&w, "uptime_seconds", "seconds since the start", (uint64_t)(clock_now_us() - house_started_us(h)) / 1000000);
+    gauge(&w, "resident_bytes", "memory in use, as the kernel counts it", resident_bytes());
+    gauge(&w, "rtmp_connections", "open RTMP connections", house_rtmp_connections(h));
+    gauge(&w, "http_connections", "open HTTP connections", house_http_connections(h));
+    write_counters(&w, h);
+    write_streams(&w, h);
+    struct frozen *text = byte_writer_freeze(&w);
+    byte_writer_deinit(&w);
+    return text;
+}
