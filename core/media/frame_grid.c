@@ -5,11 +5,10 @@
 #include <weir/base/err.h>
 
 #define ROUNDING_90K 180     /* two milliseconds: what rounding to ms on both sides of an interval can do */
-#define MEAN_ERROR_MAX_90K 720 /* eight milliseconds of mean error: this is not the rate */
-#define ERROR_FILTER 16
+#define MEAN_ERROR_MAX_90K 360 /* four milliseconds of mean error, and always to the same side: this is not the rate */
+#define ONE_SIDED_FRAMES 10
+#define ERROR_FILTER 8
 #define SLEW_DIVISOR 8
-#define MISFIT 16            /* added per misfit; one is forgiven per fitting frame */
-#define MISFITS_MAX (MISFIT * 12)
 #define RATE_TOLERANCE_PPM 2000
 
 static const struct {
@@ -36,7 +35,6 @@ void frame_grid_restart(struct frame_grid *g)
 {
     g->has_place = false;
     g->history_count = 0;
-    g->misfits = 0;
 }
 
 static int64_t grid_time(const struct frame_grid *g, int64_t index)
@@ -70,7 +68,7 @@ static void anchor(struct frame_grid *g, int64_t at_90k)
     g->anchor_90k = at_90k;
     g->index = 0;
     g->mean_error = 0;
-    g->misfits = 0;
+    g->one_sided = 0;
     g->has_place = true;
 }
 
@@ -160,20 +158,13 @@ int64_t frame_grid_place(struct frame_grid *g, int64_t in_90k, enum grid_repair 
     g->mean_error += (error * 256 - g->mean_error) / ERROR_FILTER;
     const int64_t mean = g->mean_error / 256;
     const bool is_fit = magnitude(error) <= ROUNDING_90K;
-    if (is_fit) {
-        g->misfits -= g->misfits > 0;
-    } else {
-        *repair = GRID_JITTER;
-        g->misfits += MISFIT;
-    }
-    if (magnitude(mean) > MEAN_ERROR_MAX_90K || g->misfits > MISFITS_MAX) {
-        /* misfits alone may be jitter around the right rate; far off on the mean they are another rate */
-        if (magnitude(mean) > MEAN_ERROR_MAX_90K) {
-            give_up(g);
-            remember(g, in_90k);
-            return in_90k;
-        }
-        g->misfits = MISFITS_MAX;
+    if (!is_fit) *repair = GRID_JITTER;
+    /* jitter errs to both sides, a wrong rate to one */
+    g->one_sided = (g->one_sided > 0) == (error > 0) ? g->one_sided + (error > 0 ? 1 : -1) : error > 0 ? 1 : -1;
+    if (magnitude(mean) > MEAN_ERROR_MAX_90K && magnitude(g->one_sided) >= ONE_SIDED_FRAMES) {
+        give_up(g);
+        remember(g, in_90k);
+        return in_90k;
     }
     if (magnitude(mean) > ROUNDING_90K / 2) {
         /* the clocks differ by a little: let the grid follow */

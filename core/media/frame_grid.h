@@ -20,7 +20,7 @@ struct frame_grid {
     int64_t mean_error;            /* ticks << 8 */
     int64_t history_90k[GRID_HISTORY];
     uint32_t history_count;
-    uint32_t misfits;              /* of the last frames, decaying */
+    int32_t one_sided;             /* how many errors in a row were positive (negative: negative) */
 };
 
 /* 0/0: unknown. */

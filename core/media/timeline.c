@@ -149,19 +149,6 @@ static void place(struct clock_track *track, uint32_t era, int64_t raw_90k, int6
     track->astray_since_90k = -1;
 }
 
-/* A configuration changed, or the publisher came back. */
-static void cross_break(struct timeline *t, struct clock_track *track, int64_t raw_90k, struct timeline_time *out)
-{
-    const bool is_new_clock = t->is_new_wire_clock;
-    begin_era(t, out);
-    if (is_new_clock) {
-        place(track, t->era, raw_90k, end_90k(t) + ERA_GAP_90K);
-        return;
-    }
-    /* the clock goes on, and so do both tracks: nothing of the other one is lost */
-    for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) t->tracks[kind].era = t->era;
-}
-
 /* This track's first frame, or its first since the other one began the era. false: it is still on the clock that is over. */
 static bool join_era(struct timeline *t, struct clock_track *track, const struct clock_track *other, int64_t raw_90k)
 {
@@ -196,6 +183,22 @@ static bool is_jump(const struct timeline *t, const struct clock_track *track, c
     return !(is_beside_other && behind <= TIMELINE_BACK_90K_MAX);
 }
 
+/* A configuration changed, or the publisher came back. */
+static void cross_break(struct timeline *t, struct clock_track *track, const struct clock_track *other, int64_t raw_90k,
+                        struct timeline_time *out)
+{
+    /* a jump at the same moment is a new clock too */
+    const bool is_new_clock =
+        t->is_new_wire_clock || !is_active(t, track) || is_jump(t, track, other, raw_90k + track->offset_90k);
+    begin_era(t, out);
+    if (is_new_clock) {
+        place(track, t->era, raw_90k, end_90k(t) + ERA_GAP_90K);
+        return;
+    }
+    /* the clock goes on, and so do both tracks: nothing of the other one is lost */
+    for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) t->tracks[kind].era = t->era;
+}
+
 /* Stream time of the frame before any smoothing; false: drop it. */
 static bool locate(struct timeline *t, const struct timeline_wire *in, struct timeline_time *out, int64_t *x)
 {
@@ -207,7 +210,7 @@ static bool locate(struct timeline *t, const struct timeline_wire *in, struct ti
         begin_era(t, out);
         place(track, t->era, raw_90k, TIMELINE_ORIGIN_90K);
     } else if (t->is_broken) {
-        cross_break(t, track, raw_90k, out);
+        cross_break(t, track, other, raw_90k, out);
     }
     if (!is_active(t, track)) {
         if (is_active(t, other) && !join_era(t, track, other, raw_90k)) return false;

@@ -175,8 +175,13 @@ static enum weir_err learn_from_frame(struct stream *s, enum media_codec codec, 
     struct codec_facts facts;
     const enum weir_err err = codec_config_from_frame(codec, frame, &config, &facts, why);
     if (err) return err;
-    struct track *track = track_create(&facts, config);
+    /* a bit rate that moves from frame to frame is no new configuration */
+    const struct codec_facts *known = s->tracks[facts.kind] ? track_facts(s->tracks[facts.kind]) : NULL;
+    const bool is_same = known && known->codec == codec && known->sample_rate == facts.sample_rate && known->channels == facts.channels &&
+                         known->frame_samples == facts.frame_samples;
+    struct track *track = is_same ? NULL : track_create(&facts, config);
     blob_unref(config);
+    if (is_same) return WEIR_OK;
     if (!track) return WEIR_NOMEM;
     set_track(s, track);
     return WEIR_OK;

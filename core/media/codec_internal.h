@@ -1,0 +1,59 @@
+/* What each codec file gives to codec.c, and what they share. */
+#ifndef WEIR_MEDIA_CODEC_INTERNAL_H
+#define WEIR_MEDIA_CODEC_INTERNAL_H
+
+#include <weir/media/codec.h>
+
+#define PICTURE_SIDE_MAX 16384
+
+/* One row per codec; NULL: the codec has no such thing. Contracts as in codec.h. */
+struct codec_ops {
+    enum media_kind kind;
+    const char *name;
+    bool needs_config;
+    enum weir_err (*describe)(struct byte_span config, struct codec_facts *out, const char **why);
+    enum weir_err (*from_wire)(struct byte_span wire, struct blob **out, const char **why);
+    enum weir_err (*from_frame)(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why);
+    enum weir_err (*prepare)(const struct codec_facts *facts, struct byte_span config, uint8_t *data, size_t bytes,
+                             bool claimed_key, struct codec_frame *out, const char **why);
+    uint32_t (*samples)(const struct codec_facts *facts, struct byte_span frame);
+};
+
+extern const struct codec_ops avc_ops, hevc_ops, av1_ops, vp9_ops, aac_ops, mp3_ops, opus_ops, flac_ops, ac3_ops, eac3_ops;
+
+static inline enum weir_err codec_bad(enum weir_err err, const char **why, const char *text)
+{
+    if (why) *why = text;
+    return err;
+}
+
+/* Copies a configuration as it is, within CODEC_CONFIG_BYTES_MAX. */
+WEIR_MUST_CHECK enum weir_err codec_copy_config(struct byte_span wire, struct blob **out, const char **why);
+
+/* A NAL unit's payload without emulation prevention (03 in 00 00 03): at most `room` bytes. Returns how many. */
+size_t nal_unescape(const uint8_t *data, size_t bytes, uint8_t *out, size_t room);
+
+/* VUI parts that H.264 and HEVC write alike: aspect ratio, overscan, video signal, chroma location. */
+void vui_common_read(struct bit_reader *r, struct codec_facts *facts);
+/* Keeps a frame rate that somebody could mean, reduced; else 0/0. */
+void facts_set_fps(struct codec_facts *facts, uint64_t num, uint64_t den);
+
+/* -- length-prefixed samples -- */
+enum nal_use { NAL_KEEP = 1, NAL_KEEP_AUX /* kept, but nothing to show by itself */, NAL_DROP, NAL_PARAMETER_SET };
+struct nal_visitor {
+    /* Looks at one NAL unit (never empty). */
+    enum nal_use (*look)(struct nal_visitor *v, const uint8_t *nal, size_t bytes);
+    enum frame_access access;
+    bool is_mixed; /* NAL types that cannot stand in one picture */
+    /* parameter sets met, as slices of the frame before it was compacted: copied by the caller's look() */
+    struct byte_writer sets; /* u16 length + NAL unit, each */
+};
+/* Walks a sample, drops what CMAF does not want, in place. */
+WEIR_MUST_CHECK enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t bytes, struct nal_visitor *v,
+                                                 size_t *kept_bytes, bool *has_picture, const char **why);
+/* Whether every set in `sets` stands in the configuration's lists already; walk gives back one list entry after the other. */
+bool nal_sets_known(const struct byte_writer *sets, struct byte_span config,
+                    bool (*next)(struct byte_reader *r, void *state, struct byte_span *nal), void *state_template,
+                    size_t state_bytes, size_t skip_bytes);
+
+#endif

@@ -1,0 +1,122 @@
+/* What H.264 and HEVC have in common: NAL units, their samples, and parts of the VUI. */
+#include "codec_internal.h"
+
+#include <string.h>
+#include <weir/base/limits.h>
+
+size_t nal_unescape(const uint8_t *data, size_t bytes, uint8_t *out, size_t room)
+{
+    size_t used = 0, zeros = 0;
+    for (size_t i = 0; i < bytes && used < room; i++) {
+        if (zeros >= 2 && data[i] == 3) {
+            zeros = 0;
+            continue;
+        }
+        zeros = data[i] ? 0 : zeros + 1;
+        out[used++] = data[i];
+    }
+    return used;
+}
+
+void facts_set_fps(struct codec_facts *facts, uint64_t num, uint64_t den)
+{
+    if (!num || !den || num / den > 300 || num < den / 2) return;
+    uint64_t a = num, b = den;
+    while (b) {
+        const uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    num /= a;
+    den /= a;
+    if (num > UINT32_MAX || den > UINT32_MAX) return;
+    facts->fps_num = (uint32_t)num;
+    facts->fps_den = (uint32_t)den;
+}
+
+void vui_common_read(struct bit_reader *r, struct codec_facts *facts)
+{
+    /* H.264 table E-1 */
+    static const uint16_t ratios[][2] = { { 0, 0 },   { 1, 1 },   { 12, 11 }, { 10, 11 }, { 16, 11 }, { 40, 33 },
+                                          { 24, 11 }, { 20, 11 }, { 32, 11 }, { 80, 33 }, { 18, 11 }, { 15, 11 },
+                                          { 64, 33 }, { 160, 99 }, { 4, 3 },  { 3, 2 },   { 2, 1 } };
+    if (read_flag(r)) {
+        const uint32_t index = read_bits(r, 8);
+        if (index == 255) {
+            facts->sar_num = read_bits(r, 16);
+            facts->sar_den = read_bits(r, 16);
+        } else if (index < ARRAY_LEN(ratios)) {
+            facts->sar_num = ratios[index][0];
+            facts->sar_den = ratios[index][1];
+        }
+    }
+    if (read_flag(r)) skip_bits(r, 1); /* overscan */
+    if (read_flag(r)) {
+        skip_bits(r, 4);
+        if (read_flag(r)) skip_bits(r, 24);
+    }
+    if (read_flag(r)) {
+        read_ue(r);
+        read_ue(r);
+    }
+}
+
+static size_t read_length(const uint8_t *at, unsigned length_bytes)
+{
+    return length_bytes == 4 ? load_u32(at) : length_bytes == 2 ? load_u16(at) : at[0];
+}
+
+static bool is_annex_b(const uint8_t *data, size_t bytes)
+{
+    return bytes > 4 && !data[0] && !data[1] && (data[2] == 1 || (!data[2] && data[3] == 1));
+}
+
+enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t bytes, struct nal_visitor *v,
+                                 size_t *kept_bytes, bool *has_picture, const char **why)
+{
+    size_t at = 0, kept = 0, count = 0;
+    bool is_picture = false;
+    while (at < bytes) {
+        if (bytes - at < length_bytes) return codec_bad(WEIR_MALFORMED, why, "the frame ends inside a NAL unit's length");
+        const size_t length = read_length(data + at, length_bytes);
+        if (length > bytes - at - length_bytes) {
+            return codec_bad(WEIR_MALFORMED, why,
+                             is_annex_b(data, bytes) ? "the frame has start codes; expected length-prefixed NAL units"
+                                                     : "a NAL unit is longer than its frame");
+        }
+        if (++count > NAL_UNITS_PER_FRAME_MAX) return codec_bad(WEIR_LIMIT, why, "the frame has too many NAL units");
+        const size_t whole = length_bytes + length;
+        /* cameras send empty NAL units; they mean nothing (ossrs/srs#3750) */
+        const enum nal_use use = length ? v->look(v, data + at + length_bytes, length) : NAL_DROP;
+        if (use == NAL_KEEP || use == NAL_KEEP_AUX) {
+            if (kept != at) memmove(data + kept, data + at, whole);
+            kept += whole;
+            is_picture |= use == NAL_KEEP;
+        }
+        at += whole;
+    }
+    *kept_bytes = kept;
+    *has_picture = is_picture;
+    return WEIR_OK;
+}
+
+bool nal_sets_known(const struct byte_writer *sets, struct byte_span config,
+                    bool (*next)(struct byte_reader *r, void *state, struct byte_span *nal), void *state_template,
+                    size_t state_bytes, size_t skip_bytes)
+{
+    struct byte_reader in;
+    byte_reader_init(&in, sets->data, sets->bytes);
+    while (byte_reader_left(&in)) {
+        const struct byte_span wanted = read_span(&in, read_u16(&in));
+        struct byte_reader r;
+        uint8_t state[16];
+        struct byte_span nal;
+        bool is_known = false;
+        memcpy(state, state_template, state_bytes);
+        byte_reader_init(&r, config.data, config.bytes);
+        read_span(&r, skip_bytes);
+        while (!is_known && next(&r, state, &nal)) is_known = nal.bytes == wanted.bytes && !memcmp(nal.data, wanted.data, nal.bytes);
+        if (!is_known) return false;
+    }
+    return true;
+}
