@@ -23,7 +23,7 @@ static void write_styp(struct byte_writer *w)
     const size_t styp = box_open(w, "styp");
     write_text(w, "msdh");
     write_u32(w, 0);
-    write_text(w, "msdhmsixcmfs");
+    write_text(w, "msdhcmfs");
     box_close(w, styp);
 }
 

@@ -9,11 +9,6 @@
 #define JSON_TYPE "application/json; charset=utf-8"
 #define TEXT_TYPE "text/plain; charset=utf-8"
 
-static uint64_t figure(_Atomic uint64_t *f)
-{
-    return atomic_load_explicit(f, memory_order_relaxed);
-}
-
 static void set(json_t *object, const char *key, json_t *value)
 {
     /* takes over the value, also on failure; a member that does not fit is left out, not lied about */
@@ -47,11 +42,11 @@ static json_t *track_json(const struct track *track, struct edge_figures *figure
         set_number(o, "width", facts->width);
         set_number(o, "height", facts->height);
         if (facts->fps_num) set(o, "fps", json_real((double)facts->fps_num / facts->fps_den));
-        set_number(o, "bitrate_bps", figure(&figures->video_bitrate_bps));
+        set_number(o, "bitrate_bps", figure_read(&figures->video_bitrate_bps));
     } else {
         set_number(o, "sample_rate", facts->sample_rate);
         set_number(o, "channels", facts->channels);
-        set_number(o, "bitrate_bps", figure(&figures->audio_bitrate_bps));
+        set_number(o, "bitrate_bps", figure_read(&figures->audio_bitrate_bps));
     }
     return o;
 }
@@ -72,7 +67,7 @@ static json_t *repairs_json(struct edge_figures *figures)
 {
     json_t *o = json_object();
     for (int kind = 1; kind < TIMELINE_REPAIR_COUNT; kind++)
-        set_number(o, timeline_repair_name((enum timeline_repair)kind), figure(&figures->repairs[kind]));
+        set_number(o, timeline_repair_name((enum timeline_repair)kind), figure_read(&figures->repairs[kind]));
     return o;
 }
 
@@ -110,7 +105,7 @@ static void write_play_url(struct byte_writer *w, const char *name)
 static json_t *stream_json(struct live_edge *edge)
 {
     struct edge_figures *f = live_edge_figures(edge);
-    const uint64_t started_us = figure(&f->started_wall_us), last_us = figure(&f->last_frame_us);
+    const uint64_t started_us = figure_read(&f->started_wall_us), last_us = figure_read(&f->last_frame_us);
     const int64_t now_us = clock_now_us(), wall_us = clock_wall_us();
     json_t *o = json_object();
     struct byte_writer url;
@@ -122,21 +117,22 @@ static json_t *stream_json(struct live_edge *edge)
     byte_writer_deinit(&url);
     set(o, "tracks", tracks_json(edge));
     set(o, "renditions", renditions_json(edge));
-    set_number(o, "bitrate_bps", figure(&f->bitrate_bps));
-    set(o, "fps", json_real((double)figure(&f->fps_milli) / 1000));
-    set_number(o, "keyframe_interval_ms", figure(&f->keyframe_interval_ms));
+    set_number(o, "bitrate_bps", figure_read(&f->bitrate_bps));
+    set(o, "fps", json_real((double)figure_read(&f->fps_milli) / 1000));
+    set_number(o, "keyframe_interval_ms", figure_read(&f->keyframe_interval_ms));
     set_number(o, "viewers", live_edge_viewers(edge, now_us));
     set_number(o, "uptime_s", started_us ? (uint64_t)(wall_us - (int64_t)started_us) / 1000000 : 0);
     if (last_us) set_number(o, "last_frame_ms_ago", (uint64_t)(now_us - (int64_t)last_us) / 1000);
-    set_number(o, "bytes_in", figure(&f->bytes_in));
-    set_number(o, "video_frames", figure(&f->video_frames));
-    set_number(o, "audio_frames", figure(&f->audio_frames));
-    set_number(o, "keyframes", figure(&f->keyframes));
-    set_number(o, "segments", figure(&f->segments));
-    set_number(o, "segments_forced", figure(&f->segments_forced));
-    set_number(o, "eras", figure(&f->eras));
-    set_number(o, "publishes", figure(&f->publishes));
-    set_number(o, "window_bytes", figure(&f->window_bytes));
+    set_number(o, "bytes_in", figure_read(&f->bytes_in));
+    set_number(o, "video_frames", figure_read(&f->video_frames));
+    set_number(o, "audio_frames", figure_read(&f->audio_frames));
+    set_number(o, "keyframes", figure_read(&f->keyframes));
+    set_number(o, "segments", figure_read(&f->segments));
+    set_number(o, "segments_forced", figure_read(&f->segments_forced));
+    set_number(o, "frames_dropped", figure_read(&f->frames_dropped));
+    set_number(o, "eras", figure_read(&f->eras));
+    set_number(o, "publishes", figure_read(&f->publishes));
+    set_number(o, "window_bytes", figure_read(&f->window_bytes));
     set(o, "repairs", repairs_json(f));
     return o;
 }

@@ -54,7 +54,7 @@ struct stream_metric {
 #define FIGURE_READER(field)                                                                                           \
     static uint64_t read_##field(struct live_edge *e, int64_t now_us)                                                   \
     {                                                                                                                  \
-        return atomic_load_explicit(&live_edge_figures(e)->field, memory_order_relaxed);                               \
+        return figure_read(&live_edge_figures(e)->field);                                                              \
     }
 FIGURE_READER(bytes_in)
 FIGURE_READER(bitrate_bps)
@@ -62,6 +62,8 @@ FIGURE_READER(video_frames)
 FIGURE_READER(audio_frames)
 FIGURE_READER(segments)
 FIGURE_READER(eras)
+FIGURE_READER(frames_dropped)
+FIGURE_READER(segments_forced)
 FIGURE_READER(window_bytes)
 FIGURE_READER(keyframe_interval_ms)
 
@@ -79,7 +81,7 @@ static uint64_t read_repairs(struct live_edge *e, int64_t now_us)
 {
     uint64_t sum = 0;
     for (int kind = 1; kind < TIMELINE_REPAIR_COUNT; kind++)
-        sum += atomic_load_explicit(&live_edge_figures(e)->repairs[kind], memory_order_relaxed);
+        sum += figure_read(&live_edge_figures(e)->repairs[kind]);
     return sum;
 }
 
@@ -91,6 +93,8 @@ static const struct stream_metric stream_metrics[] = {
     { "stream_video_frames_total", "video frames received", "counter", read_video_frames },
     { "stream_audio_frames_total", "audio frames received", "counter", read_audio_frames },
     { "stream_segments_total", "segments published", "counter", read_segments },
+    { "stream_segments_forced_total", "segments cut inside a GOP because it was too long", "counter", read_segments_forced },
+    { "stream_frames_dropped_total", "frames the packager could not place", "counter", read_frames_dropped },
     { "stream_eras_total", "eras begun", "counter", read_eras },
     { "stream_repairs_total", "timestamps repaired", "counter", read_repairs },
     { "stream_window_bytes", "media bytes kept for players", "gauge", read_window_bytes },

@@ -216,11 +216,13 @@ static void on_arrival(void *a, void *b)
     e->pending = NULL;
     e->claim = claim->is_abandoned ? NULL : claim;
     e->state = claim->is_abandoned ? ENTRY_HOLDING : ENTRY_LIVE;
+    const bool is_resumed = e->claimed_us && !claim->is_abandoned;
     e->claimed_us = clock_now_us();
     e->hold_us = claim->policy.hold_us;
     e->key_hash = claim->key_hash;
     memcpy(e->address, claim->address, sizeof e->address);
     pthread_mutex_unlock(&r->lock);
+    if (is_resumed) counter_add(loop_counters(claim->loop), COUNTER_PUBLISH_RESUMED, 1);
     if (claim->is_abandoned)
         hold(e, claim->loop, e->hold_us);
     else
@@ -261,7 +263,7 @@ static void on_handover(void *a, void *b)
 /* Under the lock: may `claim` replace the living publisher of `e`? */
 static bool may_replace(const struct registry *r, const struct entry *e, const struct claim *claim, int64_t now_us)
 {
-    const int64_t last_us = (int64_t)atomic_load_explicit(&live_edge_figures(e->edge)->last_frame_us, memory_order_relaxed);
+    const int64_t last_us = (int64_t)figure_read(&live_edge_figures(e->edge)->last_frame_us);
     const int64_t quiet_us = now_us - (last_us > e->claimed_us ? last_us : e->claimed_us);
     if (claim->policy.may_take_over || quiet_us > r->config.silent_us) return true;
     const bool is_same_address = !memcmp(e->address, claim->address, sizeof e->address);

@@ -16,18 +16,4 @@ struct stream_meter {
 void stream_meter_note(struct stream_meter *m, struct edge_figures *figures, const struct media_packet *packet);
 void stream_meter_tick(struct stream_meter *m, struct edge_figures *figures, int64_t now_us);
 
-/* One writer, any reader. */
-static inline void figure_set(_Atomic uint64_t *f, uint64_t v)
-{
-    atomic_store_explicit(f, v, memory_order_relaxed);
-}
-static inline uint64_t figure_read(_Atomic uint64_t *f)
-{
-    return atomic_load_explicit(f, memory_order_relaxed);
-}
-static inline void figure_add(_Atomic uint64_t *f, uint64_t v)
-{
-    figure_set(f, figure_read(f) + v);
-}
-
 #endif

@@ -52,9 +52,6 @@
     X(REPAIR_OVERLAP, "repairs_overlap", "audio frames dropped because they overlapped")                               \
     X(REPAIR_GAP, "repairs_gap", "holes in a track bridged")                                                           \
     X(ERAS, "eras", "eras started after the first of a stream (discontinuities)")                                      \
-    X(SEGMENTS, "segments", "segments published")                                                                      \
-    X(SEGMENTS_FORCED, "segments_forced", "segments cut inside a GOP because it was too long")                         \
-    X(PACKAGER_DROPPED, "packager_frames_dropped", "frames the packager could not place")                              \
     X(HTTP_ACCEPTED, "http_connections_accepted", "HTTP connections accepted")                                         \
     X(HTTP_CLOSED, "http_connections_closed", "HTTP connections closed")                                               \
     X(HTTP_REFUSED_TOTAL, "http_refused_connections", "HTTP connections refused: too many")                            \

@@ -45,7 +45,8 @@ uint64_t edge_snapshot_version(const struct edge_snapshot *s);
 
 /* Figures for /api and /metrics: written by the owner, read by anyone, relaxed. */
 struct edge_figures {
-    _Atomic uint64_t bytes_in, video_frames, audio_frames, keyframes, segments, segments_forced, eras, viewers_served_bytes;
+    _Atomic uint64_t bytes_in, video_frames, audio_frames, keyframes, segments, segments_forced, eras;
+    _Atomic uint64_t frames_dropped;         /* the packager could not place them: before a keyframe, late, overlapping */
     _Atomic uint64_t repairs[TIMELINE_REPAIR_COUNT];
     _Atomic uint64_t bitrate_bps;            /* over the last seconds */
     _Atomic uint64_t video_bitrate_bps, audio_bitrate_bps;
@@ -56,6 +57,20 @@ struct edge_figures {
     _Atomic uint64_t publishes;              /* publishers accepted, first included */
     _Atomic uint64_t started_wall_us;
 };
+
+/* One writer, any reader: relaxed is enough, and costs what a plain integer costs. */
+static inline void figure_set(_Atomic uint64_t *f, uint64_t v)
+{
+    atomic_store_explicit(f, v, memory_order_relaxed);
+}
+static inline uint64_t figure_read(_Atomic uint64_t *f)
+{
+    return atomic_load_explicit(f, memory_order_relaxed);
+}
+static inline void figure_add(_Atomic uint64_t *f, uint64_t v)
+{
+    figure_set(f, figure_read(f) + v);
+}
 
 struct live_edge;
 
