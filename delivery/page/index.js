@@ -1,0 +1,39 @@
+'use strict';
+const list = document.getElementById('streams');
+const rate = bps => bps >= 1e6 ? (bps / 1e6).toFixed(2) + ' Mbit/s' : Math.round(bps / 1e3) + ' kbit/s';
+const duration = s => s >= 3600 ? Math.floor(s / 3600) + ' h ' + Math.floor(s % 3600 / 60) + ' min' : s >= 60 ? Math.floor(s / 60) + ' min' : s + ' s';
+
+function describe(track) {
+  return track.kind === 'video'
+    ? `${track.codec} ${track.width}×${track.height}${track.fps ? ' ' + +track.fps.toFixed(3) + ' fps' : ''}`
+    : `${track.codec} ${track.sample_rate / 1000} kHz ${track.channels} ch`;
+}
+
+function line(stream) {
+  const item = document.createElement('li'), link = document.createElement('a'), state = document.createElement('span'), facts = document.createElement('div');
+  link.href = stream.play;
+  link.textContent = stream.name;
+  state.className = 'state ' + stream.state;
+  state.textContent = stream.state;
+  facts.className = 'dim';
+  const repairs = Object.values(stream.repairs).reduce((a, b) => a + b, 0);
+  facts.textContent = [...stream.tracks.map(describe), rate(stream.bitrate_bps), stream.fps.toFixed(1) + ' fps measured',
+    'keyframe every ' + (stream.keyframe_interval_ms / 1000).toFixed(1) + ' s', stream.viewers + (stream.viewers === 1 ? ' viewer' : ' viewers'),
+    'up ' + duration(stream.uptime_s), repairs + ' repairs'].join(' · ');
+  item.append(link, state, facts);
+  return item;
+}
+
+async function refresh() {
+  try {
+    const [streams, server] = await Promise.all([fetch('/api/v1/streams'), fetch('/api/v1/server')].map(r => r.then(x => x.json())));
+    list.replaceChildren(...streams.streams.map(line));
+    document.getElementById('summary').textContent = `weir ${server.version}, ${streams.streams.length} stream${streams.streams.length === 1 ? '' : 's'}`;
+    document.getElementById('empty').hidden = streams.streams.length > 0;
+    document.getElementById('server').textContent = `rtmp://${location.hostname}:${server.listen.rtmp[0].port}/live`;
+  } catch (error) {
+    document.getElementById('summary').textContent = 'the server does not answer';
+  }
+  setTimeout(refresh, 2000);
+}
+refresh();
