@@ -1,0 +1,211 @@
+"""Starts the real server on kernel-chosen ports, publishes with real encoders, reads what players read.
+
+Waiting is always for an event with a deadline; every process started here is ended here by its pid.
+"""
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import cmaf
+
+WEIR = os.environ["WEIR"]
+# sanitizer builds on two busy cores are slow; a deadline is not a measurement
+PATIENCE = float(os.environ.get("WEIR_TEST_PATIENCE", "1"))
+
+
+def wait_for(what, condition, seconds=15.0, interval=0.05):
+    """The first true value of condition(), or an error that names what was waited for."""
+    event = threading.Event()
+    deadline = time.monotonic() + seconds * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds * PATIENCE:.0f} s for {what}")
+        event.wait(interval)
+
+
+class Server:
+    def __init__(self, *settings, config=None, ports=("0", "0"), state=None):
+        self.dir = tempfile.mkdtemp(prefix="weir-e2e-")
+        self.state = state or os.path.join(self.dir, "state")
+        self.log_path = os.path.join(self.dir, "log")
+        command = [WEIR, "serve"]
+        if config is not None:
+            path = os.path.join(self.dir, "weir.yaml")
+            with open(path, "w") as file:
+                file.write(config)
+            command += ["-c", path]
+        for setting in (f"listen.rtmp=127.0.0.1:{ports[0]}", f"listen.http=127.0.0.1:{ports[1]}", f"state.dir={self.state}", *settings):
+            command += ["--set", setting]
+        self.started = time.monotonic()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            wait_for("the server to listen", self._listening)
+        except AssertionError:
+            self.kill()
+            raise AssertionError(self.log())
+
+    def _listening(self):
+        if self.process.poll() is not None:
+            raise AssertionError("the server ended: " + self.log())
+        ports = dict(re.findall(r"listening protocol=(\w+) address=\S+ port=(\d+)", self.log()))
+        if len(ports) < 2:
+            return False
+        self.rtmp_port, self.http_port = int(ports["rtmp"]), int(ports["http"])
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def rtmp(self, name):
+        return f"rtmp://127.0.0.1:{self.rtmp_port}/live/{name}"
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.http_port}{path}"
+
+    def get(self, path, headers=None, method="GET"):
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10 * PATIENCE)
+        try:
+            connection.request(method, path, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, dict((k.lower(), v) for k, v in response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+    def text(self, path):
+        status, _, body = self.get(path)
+        return body.decode() if status == 200 else None
+
+    def json(self, path):
+        status, _, body = self.get(path)
+        return json.loads(body) if status == 200 else None
+
+    def stream(self, name):
+        return self.json("/api/v1/streams/live/" + name)
+
+    def counter(self, name):
+        match = re.search(rf"^weir_{name}_total (\d+)$", self.text("/metrics"), re.M)
+        return int(match.group(1))
+
+    def rss_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Ends it as an operator would, and holds it to a clean end: sanitizers speak through the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(timeout=20 * PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("the server did not stop: " + self.log()[-4000:])
+        log = self.log()
+        shutil.rmtree(self.dir, ignore_errors=True)
+        if status != 0 or "Sanitizer" in log or "runtime error" in log:
+            raise AssertionError(f"the server ended with status {status}:\n{log[-8000:]}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            print(self.log()[-6000:])
+            self.kill()
+            return
+        self.stop()
+
+
+class Encoder:
+    """A publishing process."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def end(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(how)
+        self.output = self.process.communicate(timeout=20)[0].decode(errors="replace")
+        return self.process.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.end(signal.SIGKILL)
+
+
+VIDEO = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30"]
+AUDIO = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
+X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "60", "-keyint_min", "60", "-sc_threshold", "0"]
+AAC = ["-c:a", "aac", "-ac", "2", "-b:a", "96k"]
+
+
+def ffmpeg(url, *codecs, inputs=None, realtime=True, output=("-f", "flv")):
+    pace = ["-re"] if realtime else []
+    sources = []
+    for source in inputs or (VIDEO, AUDIO):
+        sources += pace + source
+    return Encoder(["ffmpeg", "-hide_banner", "-loglevel", "warning", "-nostdin", *sources, *(codecs or (*X264, *AAC)), *output, url])
+
+
+def playlist(server, name, rendition):
+    return server.text(f"/live/{name}/{rendition}/index.m3u8")
+
+
+def segments(text):
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def wait_segments(server, name, rendition, count, seconds=30):
+    def ready():
+        text = playlist(server, name, rendition)
+        return text if text and len(segments(text)) >= count else None
+    return wait_for(f"{count} segments of {name}/{rendition}", ready, seconds)
+
+
+def read_rendition(server, name, rendition):
+    """All that the playlist lists now, as parsed CMAF: [(segment entry, Fragment)] with the init's timescale."""
+    text = playlist(server, name, rendition)
+    entries = cmaf.parse_playlist(text)
+    inits, result = {}, []
+    for entry in entries.segments:
+        if entry.init not in inits:
+            status, _, body = server.get(f"/live/{name}/{rendition}/{entry.init}")
+            assert status == 200, entry.init
+            inits[entry.init] = cmaf.Init(body)
+        if entry.is_gap:
+            result.append((entry, None))
+            continue
+        status, _, body = server.get(f"/live/{name}/{rendition}/{entry.uri}")
+        assert status == 200, entry.uri
+        result.append((entry, cmaf.Fragment(body, inits[entry.init])))
+    return entries, result
