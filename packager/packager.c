@@ -12,7 +12,8 @@
 #include "segmenter.h"
 
 #define EPOCH_WALL_US 1767225600000000LL /* 2026-01-01T00:00:00Z */
-#define MSN_US 250000                    /* numbers per time: no stream makes segments faster for long */
+#define MSN_US 125000                    /* numbers per time: no stream makes segments faster for long */
+#define MSN_AHEAD_MAX 24                 /* a burst may run ahead of the clock by this: three seconds' worth */
 #define DISCONTINUITY_US 1000000
 #define CUTS_WAITING_MAX 64
 #define AUDIO_PATIENCE_90K 90000         /* how far video may be past a cut before audio is closed without having reached it */
@@ -102,10 +103,10 @@ static void publish(struct packager *p, struct rendition *r)
     if (!audio_is_awaited) multivariant_update(&p->multivariant, p->edge, p->video, p->audio);
 }
 
-/* Whether a segment numbered p->msn may go out: the number must not run ahead of the one that a restart would begin with. */
+/* Whether a segment numbered p->msn may go out: a restart begins with the clock's number, which must be higher by then. */
 static bool may_publish(const struct packager *p)
 {
-    return p->msn <= packager_first_msn(p->config.wall_now_us(p->config.context));
+    return p->msn <= packager_first_msn(p->config.wall_now_us(p->config.context)) + MSN_AHEAD_MAX;
 }
 
 /* Closes what a rendition has open as number msn, or puts a gap there. */

@@ -39,6 +39,13 @@ class Publisher:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.received = b""
+        try:
+            self._open(app, name, chunk)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def _open(self, app, name, chunk):
         self.socket.sendall(b"\x03" + struct.pack(">II", 0, 0) + os.urandom(1528))
         self._read(1 + 1536 * 2)
         self.socket.sendall(bytes(1536))

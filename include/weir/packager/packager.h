@@ -18,8 +18,9 @@ struct packager_config {
 struct packet_sink *packager_create(struct live_edge *edge, const struct stream_policy *policy,
                                     const struct packager_config *config);
 
-/* The first media sequence number for a stream that starts at wall_us: quarter seconds since 2026-01-01, so that numbers
- * never go back over a kill and restart as long as segments are not shorter than that on average (the packager sees to it). */
+/* The first media sequence number for a stream that starts at wall_us: eighths of seconds since 2026-01-01, so that numbers
+ * never go back over a kill and restart. A stream makes fewer per second; a burst may run ahead by three seconds' worth, beyond
+ * that its segments are dropped and counted. Fits 31 bits until 2034, for players that count in them. */
 uint64_t packager_first_msn(int64_t wall_us);
 
 #endif

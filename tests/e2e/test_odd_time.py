@@ -1,0 +1,99 @@
+"""Odd clocks over a real socket: the stream goes on, repairs are counted and shown, numbers stay legal."""
+import unittest
+
+import cmaf
+from harness import Server, playlist, read_rendition, wait_for
+from rtmp_client import Publisher, is_config, make_flv, send
+
+CLIP = make_flv(seconds=8, gop=30)
+
+
+def at_least(server, name, frames):
+    return lambda: (server.stream(name) or {}).get("video_frames", 0) >= frames
+
+
+VIDEO_FRAMES = sum(1 for tag in CLIP if tag[0] == 9 and not is_config(tag) and len(tag[2]) > 5)
+
+
+class OddTime(unittest.TestCase):
+    def publish(self, server, name, clock, clip=CLIP):
+        publisher = Publisher(server.rtmp_port, name=name)
+        send(publisher, clip, clock)
+        wait_for("all frames", at_least(server, name, VIDEO_FRAMES - 2))
+        publisher.close()
+        wait_for("the end", lambda: server.stream(name)["state"] == "holding")
+        facts = server.stream(name)
+        for rendition in ("video", "audio"):
+            _, fragments = read_rendition(server, name, rendition)
+            cmaf.check_continuous(fragments, gap_ticks=48000)
+        return facts
+
+    def test_clocks(self):
+        wobble = [0, 7, -6, 3, -8, 5]
+        cases = [
+            ("starts at 2^31", lambda ms: ms + (1 << 31), 1, None),
+            ("starts 5 s before the wrap at 2^32", lambda ms: ms + (1 << 32) - 5000, 1, "wrap"),
+            ("crosses the extended timestamp", lambda ms: ms + 0xFFFFFF - 3000, 1, None),
+            ("jumps an hour forward", lambda ms: ms + (3600000 if ms >= 4000 else 0), 2, "jump"),
+            ("jumps 30 s back", lambda ms: ms + (100000 if ms < 4000 else 70000), 2, "jump"),
+            ("jitters", lambda ms: ms + 100 + wobble[ms // 20 % len(wobble)], 1, "jitter"),
+            ("runs at 1.001", lambda ms: int(ms * 1.001), 1, None),
+            ("runs at 0.97", lambda ms: int(ms * 0.97), 1, "drift"),
+        ]
+        with Server("hls.window=60s") as server:
+            for index, (what, clock, eras, repair) in enumerate(cases):
+                with self.subTest(what):
+                    facts = self.publish(server, f"odd{index}", clock)
+                    print(f"{what}: {dict((k, v) for k, v in facts['repairs'].items() if v)}")
+                    self.assertEqual(facts["eras"], eras)
+                    if repair:
+                        self.assertGreater(facts["repairs"][repair], 0)
+                    video = cmaf.parse_playlist(playlist(server, f"odd{index}", "video"))
+                    audio = cmaf.parse_playlist(playlist(server, f"odd{index}", "audio"))
+                    self.assertEqual([e.sequence for e in video.segments if e.has_discontinuity], [e.sequence for e in audio.segments if e.has_discontinuity])
+                    self.assertEqual(sum(e.has_discontinuity for e in video.segments), eras)
+                    total = sum(e.duration for e in video.segments)
+                    self.assertAlmostEqual(total, 8, delta=0.6)
+
+    def test_a_burst_of_ten_seconds(self):
+        clip = make_flv(seconds=10, gop=60)
+        with Server("hls.window=60s") as server:
+            publisher = Publisher(server.rtmp_port, name="burst")
+            send(publisher, clip)
+            wait_for("all of it", lambda: sum(e.duration for e in cmaf.parse_playlist(playlist(server, "burst", "video") or "#EXTM3U").segments) > 7 if playlist(server, "burst", "video") else False)
+            publisher.close()
+
+    def test_configuration_changes_in_mid_stream(self):
+        small, large = make_flv(seconds=3, gop=30), make_flv(seconds=3, gop=30, size="640x360", sample_rate=44100)
+        with Server("hls.window=60s") as server:
+            publisher = Publisher(server.rtmp_port, name="change")
+            send(publisher, small)
+            send(publisher, large, lambda ms: ms + 3000)
+            wait_for("both", at_least(server, "change", 170))
+            publisher.close()
+            wait_for("the end", lambda: server.stream("change")["state"] == "holding")
+            video = cmaf.parse_playlist(playlist(server, "change", "video"))
+            audio = cmaf.parse_playlist(playlist(server, "change", "audio"))
+            self.assertEqual(len({e.init for e in video.segments}), 2)
+            self.assertEqual(len({e.init for e in audio.segments}), 2)
+            self.assertEqual([e.sequence for e in video.segments if e.has_discontinuity], [e.sequence for e in audio.segments if e.has_discontinuity])
+            self.assertIn("RESOLUTION=640x360", server.text("/live/change/index.m3u8"))
+
+    def test_audio_later_than_video_and_the_other_way_round(self):
+        with Server("hls.window=60s") as server:
+            for name, missing in (("late-audio", 8), ("late-video", 9)):
+                publisher = Publisher(server.rtmp_port, name=name)
+                send(publisher, [tag for tag in CLIP if tag[0] != missing or is_config(tag) or tag[1] >= 4000])
+                wait_for("the rest", lambda: (server.stream(name) or {}).get("video_frames", 0) >= (VIDEO_FRAMES - 2 if missing == 8 else 100))
+                publisher.close()
+                wait_for("the end", lambda: server.stream(name)["state"] == "holding")
+                master = server.text(f"/live/{name}/index.m3u8")
+                self.assertIn("TYPE=AUDIO", master)
+                self.assertIn("RESOLUTION", master)
+                video = cmaf.parse_playlist(playlist(server, name, "video"))
+                audio = cmaf.parse_playlist(playlist(server, name, "audio"))
+                self.assertEqual(video.segments[-1].sequence, audio.segments[-1].sequence)
+
+
+if __name__ == "__main__":
+    unittest.main()
