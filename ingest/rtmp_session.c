@@ -46,6 +46,7 @@ const char *rtmp_session_client(const struct rtmp_session *s)
 
 struct byte_span rtmp_session_output(const struct rtmp_session *s)
 {
+    if (s->sent_bytes == s->out.bytes) return (struct byte_span){ NULL, 0 };
     return (struct byte_span){ s->out.data + s->sent_bytes, s->out.bytes - s->sent_bytes };
 }
 

@@ -128,7 +128,7 @@ static void frozen_pieces_share_and_read_back(void **unused_state)
     for (size_t at = 0; at <= 12; at++) {
         char tail[16] = "";
         assert_int_equal(frozen_read(joined, at, tail, sizeof tail), 12 - at);
-        assert_memory_equal(tail, "> helloworld" + at, 12 - at);
+        assert_memory_equal(tail, &"> helloworld"[at], 12 - at);
     }
     frozen_unref(joined);
 }
