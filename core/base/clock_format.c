@@ -9,6 +9,8 @@ void clock_format(int64_t wall_us, char out[CLOCK_TEXT_BYTES])
     const time_t seconds = (time_t)(wall_us / 1000000);
     struct tm parts;
     gmtime_r(&seconds, &parts);
-    snprintf(out, CLOCK_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (parts.tm_year + 1900) % 10000, parts.tm_mon + 1,
-             parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, (int)(wall_us / 1000 % 1000));
+    /* each field is bounded, so that the compiler can see that 24 characters are enough */
+    snprintf(out, CLOCK_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)(parts.tm_year + 1900) % 10000u, (unsigned)(parts.tm_mon + 1) % 100u,
+             (unsigned)parts.tm_mday % 100u, (unsigned)parts.tm_hour % 100u, (unsigned)parts.tm_min % 100u, (unsigned)parts.tm_sec % 100u,
+             (unsigned)(wall_us / 1000 % 1000) % 1000u);
 }
