@@ -230,9 +230,9 @@ static void apply_conditions(const struct http_request *request, struct http_ans
         out->bytes = 0;
         return;
     }
-    /* a range is taken from the plain bytes only, and only while the tag it hangs on still holds */
-    if (!request->range.data || out->is_gzip) return;
-    if (request->if_range.data && !http_etag_matches(request->if_range, out->etag)) return;
+    /* a range is taken by GET alone (14.2), from the plain bytes, and only while the tag it hangs on still holds */
+    if (!request->range.data || out->is_gzip || request->verb != HTTP_VERB_GET) return;
+    if (request->if_range.data && !http_if_range_matches(request->if_range, out->etag)) return;
     size_t first, last;
     switch (http_range_parse(request->range, out->whole_bytes, &first, &last)) {
     case RANGE_WHOLE: break;

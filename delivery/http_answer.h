@@ -7,7 +7,7 @@
 
 #include "page_assets.h"
 
-#define GZIP_CACHE_SLOTS 64
+#define GZIP_CACHE_SLOTS 1024 /* versions are counted over all streams: room for those that many playlists are at now */
 #define ETAG_BYTES 64
 #define LOCATION_BYTES (HTTP_URL_BYTES_MAX + 8)
 

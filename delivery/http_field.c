@@ -67,6 +67,11 @@ bool http_etag_matches(struct http_text field, const char *etag)
     return false;
 }
 
+bool http_if_range_matches(struct http_text field, const char *etag)
+{
+    return field.data && field.bytes == strlen(etag) && !memcmp(field.data, etag, field.bytes);
+}
+
 /* "gzip;q=0", "gzip; q=0.000": named in order to be refused. */
 static bool has_zero_quality(const struct http_text *e, size_t at)
 {

@@ -10,7 +10,7 @@ struct walk {
     struct http_request request;
     struct http_text field;
     unsigned hosts, lengths;
-    bool has_body, has_transfer_encoding, is_complete;
+    bool has_body, has_transfer_encoding, has_odd_name, has_odd_host, is_complete;
 };
 
 static bool is_field(const struct http_text *field, const char *name)
@@ -29,7 +29,18 @@ static int on_field(http_parser *p, const char *at, size_t bytes)
 {
     struct walk *w = p->data;
     w->field = (struct http_text){ at, bytes };
+    /* built without its strict mode, as distributions do, the library takes "Transfer-Encoding : x" for a name of its own */
+    if (memchr(at, ' ', bytes)) w->has_odd_name = true;
     return 0;
+}
+
+/* RFC 9112, 3.2: a Host that cannot be one is refused, for another server might see a different one in it. */
+static bool is_host(const char *at, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        if ((unsigned char)at[i] <= ' ' || strchr("/?#@,\\", at[i])) return false;
+    }
+    return true;
 }
 
 static int on_value(http_parser *p, const char *at, size_t bytes)
@@ -47,7 +58,10 @@ static int on_value(http_parser *p, const char *at, size_t bytes)
         { "accept-encoding", offsetof(struct http_request, accept_encoding) },
         { "user-agent", offsetof(struct http_request, user_agent) },
     };
-    if (is_field(&w->field, "host")) w->hosts++;
+    if (is_field(&w->field, "host")) {
+        w->hosts++;
+        w->has_odd_host |= !is_host(at, bytes);
+    }
     if (is_field(&w->field, "transfer-encoding")) w->has_transfer_encoding = true;
     if (is_field(&w->field, "content-length")) {
         w->lengths++;
@@ -77,16 +91,15 @@ static struct http_parsed bad(int status, const char *why)
     return (struct http_parsed){ .result = HTTP_PARSE_BAD, .status = status, .why = why };
 }
 
-/* End of the head: the empty line; 0: not there yet. *has_bare: a line feed without its carriage return. */
-static size_t find_end(const char *data, size_t bytes, bool *has_bare)
+/* End of the head: the empty line; 0: not there yet. *why: set when lines are ended or folded in ways that must not be. */
+static size_t find_end(const char *data, size_t bytes, const char **why)
 {
-    *has_bare = false;
     for (const char *at = data; (at = memchr(at, '\n', bytes - (size_t)(at - data))); at++) {
-        if (at == data || at[-1] != '\r') {
-            *has_bare = true;
-            return 0;
-        }
+        if (at == data || at[-1] != '\r') *why = "A line ends without a carriage return.";
         if (at - data >= 3 && at[-2] == '\n') return (size_t)(at - data) + 1;
+        /* RFC 9112, 5.2 */
+        if (at + 1 < data + bytes && (at[1] == ' ' || at[1] == '\t')) *why = "Fields folded over several lines are not accepted here.";
+        if (*why) return 0;
     }
     return 0;
 }
@@ -102,10 +115,12 @@ static struct http_parsed incomplete(const char *data, size_t bytes)
 
 static struct http_parsed check(const struct walk *w)
 {
+    if (w->has_odd_name) return bad(400, "A field's name has a space in it.");
     if (w->has_transfer_encoding) return bad(400, "Requests with Transfer-Encoding are not accepted here.");
     if (w->lengths > 1) return bad(400, "Content-Length is given more than once.");
     if (w->has_body) return bad(413, "Requests with a body are not accepted here.");
     if (w->hosts > 1 || (w->request.is_http_1_1 && !w->hosts)) return bad(400, "An HTTP/1.1 request needs exactly one Host.");
+    if (w->has_odd_host) return bad(400, "The Host is not a name or an address.");
     if (w->request.target.bytes > HTTP_URL_BYTES_MAX) return bad(414, "The URL is longer than 2048 bytes.");
     return (struct http_parsed){ .result = HTTP_PARSE_DONE };
 }
@@ -122,9 +137,9 @@ struct http_parsed http_request_parse(const char *data, size_t bytes, struct htt
     while (bytes - skipped >= 2 && data[skipped] == '\r' && data[skipped + 1] == '\n' && skipped < 16) skipped += 2;
     data += skipped;
     bytes -= skipped;
-    bool has_bare;
-    const size_t end = find_end(data, bytes < HTTP_HEADER_BYTES_MAX ? bytes : HTTP_HEADER_BYTES_MAX, &has_bare);
-    if (has_bare) return bad(400, "A line ends without a carriage return.");
+    const char *why = NULL;
+    const size_t end = find_end(data, bytes < HTTP_HEADER_BYTES_MAX ? bytes : HTTP_HEADER_BYTES_MAX, &why);
+    if (why) return bad(400, why);
     if (!end) return incomplete(data, bytes);
     http_parser_init(&parser, HTTP_REQUEST);
     parser.data = &w;

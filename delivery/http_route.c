@@ -1,6 +1,8 @@
 #include <weir/delivery/http_route.h>
 
 #include <string.h>
+#include <strings.h>
+#include <weir/base/err.h>
 
 #define PLAYLIST_FILE "index.m3u8"
 #define PLAYLIST_ALIAS "master.m3u8"
@@ -60,6 +62,13 @@ static void set_stream(struct http_route *r, size_t bytes)
     r->stream_bytes = bytes;
 }
 
+/* Every stream has an app and a name: "/favicon.ico" is none. */
+static void set_page(struct http_route *r, enum http_route_kind kind, size_t bytes)
+{
+    r->kind = memchr(r->path + 1, '/', bytes) ? kind : ROUTE_NONE;
+    set_stream(r, bytes);
+}
+
 /* "/a/b/c": the last segment, and what is before it. */
 static void route_stream(struct http_route *r)
 {
@@ -69,8 +78,7 @@ static void route_stream(struct http_route *r)
         return;
     }
     if (r->path[bytes] == '/') {
-        r->kind = ROUTE_STREAM_PAGE;
-        set_stream(r, bytes - 1);
+        set_page(r, ROUTE_STREAM_PAGE, bytes - 1);
         return;
     }
     const char *last = strrchr(r->path, '/') + 1;
@@ -89,8 +97,7 @@ static void route_stream(struct http_route *r)
         if (before) set_stream(r, before - 1);
         r->kind = before && http_route_as_rendition(r) ? ROUTE_OBJECT : ROUTE_NONE;
     } else {
-        r->kind = ROUTE_STREAM_BARE;
-        set_stream(r, bytes);
+        set_page(r, ROUTE_STREAM_BARE, bytes);
     }
 }
 
@@ -107,10 +114,25 @@ bool http_route_as_rendition(struct http_route *r)
     return true;
 }
 
+/* "http://host/path", which proxies send and servers must take (RFC 9112, 3.2.2). Who is meant does not matter here. */
+static void skip_authority(const char **target, size_t *bytes)
+{
+    static const char *const schemes[] = { "http://", "https://" };
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        const size_t scheme_bytes = strlen(schemes[i]);
+        if (*bytes <= scheme_bytes || strncasecmp(*target, schemes[i], scheme_bytes)) continue;
+        const char *path = memchr(*target + scheme_bytes, '/', *bytes - scheme_bytes);
+        *bytes = path ? *bytes - (size_t)(path - *target) : 1;
+        *target = path ? path : "/";
+        return;
+    }
+}
+
 void http_route_parse(const char *target, size_t bytes, struct http_route *out)
 {
     const char *query = memchr(target, '?', bytes);
     if (query) bytes = (size_t)(query - target);
+    skip_authority(&target, &bytes);
     out->kind = ROUTE_BAD;
     out->stream = out->rendition = out->file = NULL;
     out->stream_bytes = out->rendition_bytes = out->file_bytes = 0;

@@ -10,6 +10,8 @@ enum http_range { RANGE_WHOLE = 1, RANGE_PART, RANGE_UNSATISFIABLE };
 enum http_range http_range_parse(struct http_text field, size_t size, size_t *first, size_t *last);
 /* Whether If-None-Match names this tag (with its quotes); weak comparison, lists and "*". */
 bool http_etag_matches(struct http_text field, const char *etag);
+/* Whether If-Range names exactly this tag: strong comparison, one tag (13.1.5). A date never matches: nothing here has one. */
+bool http_if_range_matches(struct http_text field, const char *etag);
 /* Whether gzip is wanted: named, or "*", and not with q=0. */
 bool http_accepts_gzip(struct http_text field);
 

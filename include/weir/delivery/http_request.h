@@ -1,6 +1,6 @@
 /* A request's head: complete or not, legal or not, and what of it matters here (RFC 9112, 9110). Pure.
- * The grammar is libhttp-parser's, in its strict form; on top of it everything is refused that two servers in a row could read
- * differently: bare line feeds, Transfer-Encoding, bodies, repeated Content-Length or Host. */
+ * The grammar is libhttp-parser's; on top of it everything is refused that two servers in a row could read differently: bare
+ * line feeds, folded fields, spaces in field names, Transfer-Encoding, bodies, repeated Content-Length, no or a strange Host. */
 #ifndef WEIR_DELIVERY_HTTP_REQUEST_H
 #define WEIR_DELIVERY_HTTP_REQUEST_H
 

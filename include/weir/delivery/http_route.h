@@ -25,7 +25,7 @@ struct http_route {
     size_t stream_bytes, rendition_bytes, file_bytes;
 };
 
-/* target: as in the request line. The query is cut off. */
+/* target: as in the request line, in origin or absolute form. The query is cut off. */
 void http_route_parse(const char *target, size_t bytes, struct http_route *out);
 /* "/live/a/b/index.m3u8" is a multivariant of live/a/b, or a rendition b of live/a: this turns the first reading into the second.
  * false: there is no second. */

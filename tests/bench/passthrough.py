@@ -1,0 +1,98 @@
+"""Passthrough: server CPU and memory per stream, beside nginx-rtmp (HLS on tmpfs) and beside a floor, all in one run."""
+import argparse
+import os
+import socket
+import subprocess
+import threading
+
+from common import BUILD, Folder, Nginx, Weir, cpu_seconds, free_port, rss_bytes, until
+
+WARM_SECONDS = 22  # past weir's window and what it keeps behind it (6 s + 8 s)
+
+
+def make_clip(path):
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=10", "-f", "lavfi", "-i",
+                    "anoisesrc=duration=10:sample_rate=48000:amplitude=0.1", "-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p",
+                    "-b:v", "2372k", "-minrate", "2372k", "-maxrate", "2372k", "-bufsize", "2372k", "-x264-params", "nal-hrd=cbr", "-g", "60", "-keyint_min", "60",
+                    "-sc_threshold", "0", "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "flv", path], check=True)
+    print(f"clip: {os.path.getsize(path) * 8 / 10 / 1e6:.2f} Mbit/s")
+
+
+def can_connect(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def measure(pid, port, streams, seconds, clip, raw=False):
+    source = subprocess.Popen([f"{BUILD}/tests/bench/rtmp_source", str(port), str(streams), str(WARM_SECONDS + seconds + 2), clip] + (["raw"] if raw else []),
+                              stdout=subprocess.PIPE)
+    try:
+        assert source.stdout.readline() == b"ready\n", "the source was refused"
+        threading.Event().wait(WARM_SECONDS)
+        before = cpu_seconds(pid)
+        threading.Event().wait(seconds)
+        return (cpu_seconds(pid) - before) / seconds / streams * 1000, rss_bytes(pid)
+    finally:
+        source.kill()
+        source.wait()
+
+
+def run_weir(streams, seconds, clip, *settings):
+    with Folder() as folder:
+        server = Weir(folder, "hls.window=6s", "log.level=warn,server=info", *settings)
+        try:
+            idle = rss_bytes(server.pid)
+            window = {}
+            timer = threading.Timer(WARM_SECONDS + seconds, lambda: window.update(bytes=server.metric("stream_window_bytes")))
+            timer.start()
+            ms, rss = measure(server.pid, server.port, streams, seconds, clip)
+            timer.join()
+            return ms, rss - idle, window["bytes"]
+        finally:
+            server.end()
+
+
+def run_nginx_rtmp(streams, seconds, clip):
+    with Folder() as folder:
+        port = free_port()
+        server = Nginx(folder, f"rtmp {{ access_log off; server {{ listen 127.0.0.1:{port}; chunk_size 4096; application live {{ live on; hls on; hls_path {folder}/hls; "
+                       "hls_fragment 2s; hls_playlist_length 6s; } } }", "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;")
+        try:
+            until(lambda: can_connect(port))
+            idle = rss_bytes(server.pid)
+            ms, rss = measure(server.pid, port, streams, seconds, clip)
+            return ms, rss - idle
+        finally:
+            server.end()
+
+
+def run_floor(streams, seconds, clip, gather_ms):
+    with Folder() as folder:
+        server = subprocess.Popen([f"{BUILD}/tests/bench/floor", folder, str(gather_ms)], stdout=subprocess.PIPE)
+        try:
+            return measure(server.pid, int(server.stdout.readline()), streams, seconds, clip, raw=True)[0]
+        finally:
+            server.kill()
+            server.wait()
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--streams", default="1,10,40,200")
+    arguments.add_argument("--seconds", type=int, default=15)
+    options = arguments.parse_args()
+    with Folder() as folder:
+        clip = os.path.join(folder, "clip.flv")
+        make_clip(clip)
+        print("streams | weir ms/s | weir, no gather | nginx-rtmp | floor per send | floor 50 ms | weir/nginx | weir/floor | weir kB beyond window | nginx-rtmp kB")
+        for streams in map(int, options.streams.split(",")):
+            ms, rss, window = run_weir(streams, options.seconds, clip)
+            eager = run_weir(streams, options.seconds, clip, "ingest.gather=0ms")[0]
+            nginx_ms, nginx_rss = run_nginx_rtmp(streams, options.seconds, clip)
+            per_send, gathered = run_floor(streams, options.seconds, clip, 0), run_floor(streams, options.seconds, clip, 50)
+            print(f"{streams:7} | {ms:9.2f} | {eager:15.2f} | {nginx_ms:10.2f} | {per_send:14.2f} | {gathered:11.2f} | {ms / nginx_ms:10.2f} | {ms / per_send:10.2f} | "
+                  f"{(rss - window) / streams / 1000:21.0f} | {nginx_rss / streams / 1000:14.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
