@@ -16,6 +16,8 @@
 
 #define IOV_MAX_USED 64
 #define DATE_US 1000000
+#define LINGER_US (2 * 1000000LL)
+#define LINGER_BYTES_MAX (1 * MIB)
 
 /* A response on its way out. */
 struct response {
@@ -37,12 +39,15 @@ struct http_connection {
     size_t responses, pinned_bytes;
     char *kept;                 /* the beginning of a head that was cut by the end of a read */
     size_t kept_bytes;
-    int64_t active_us;          /* last progress: a request's first byte, a response's byte */
+    int64_t active_us;          /* last byte in either direction */
+    int64_t sent_us;            /* last progress of a response; a client that keeps talking but does not read moves nothing */
     int64_t head_us;            /* when the head being read began; 0: none is */
     uint64_t address_hash;
     int fd;
     unsigned pauses;            /* set of enum pause: reasons not to read */
     bool is_writing, is_broken;
+    bool wants_linger, is_lingering;
+    size_t lingered_bytes;
 };
 
 static void count(struct http_connection *c, enum counter id)
@@ -159,7 +164,7 @@ static void flush(struct http_connection *c)
             c->is_broken = true;
             break;
         }
-        c->active_us = clock_now_us();
+        c->active_us = c->sent_us = clock_now_us();
         counter_add(c->home->room.counters, COUNTER_HTTP_BYTES_OUT, (uint64_t)sent);
         size_t rest = (size_t)sent;
         for (struct response *r = c->first; r && rest; r = r->next) rest = advance_response(r, rest);
@@ -215,10 +220,12 @@ static void enqueue(struct http_connection *c, struct http_answer *a, bool is_he
     } else {
         frozen_unref(a->body);
     }
-    if (c->last)
+    if (c->last) {
         c->last->next = r;
-    else
+    } else {
         c->first = r;
+        c->sent_us = clock_now_us();
+    }
     c->last = r;
     c->responses++;
     count_status(c, a->status);
@@ -250,6 +257,7 @@ static void answer_broken(struct http_connection *c, const struct http_parsed *p
     count(c, counter);
     http_answer_error(&a, parsed->status, parsed->why);
     enqueue(c, &a, false, false);
+    c->wants_linger = true;
 }
 
 /* -- reading -- */
@@ -294,6 +302,28 @@ static void keep(struct http_connection *c, const char *data, size_t bytes)
     if (!c->head_us && !(c->pauses & PAUSE_PIPELINE)) c->head_us = c->active_us;
 }
 
+/* Closing a socket with bytes unread resets it, and the client may never see what was wrong (RFC 9112, 9.6). So after a refusal
+ * what still comes is thrown away for a moment. false: nothing to wait for. */
+static bool linger(struct http_connection *c)
+{
+    if (!c->wants_linger) return false;
+    if (c->is_lingering) return true;
+    c->is_lingering = true;
+    c->active_us = clock_now_us();
+    free(c->kept);
+    c->kept = NULL;
+    c->kept_bytes = 0;
+    return !shutdown(c->fd, SHUT_WR);
+}
+
+static void throw_away(struct http_connection *c)
+{
+    const ssize_t got = recv(c->fd, c->home->buffer, HTTP_READ_BYTES, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    if (got > 0) c->lingered_bytes += (size_t)got;
+    if (got <= 0 || c->lingered_bytes > LINGER_BYTES_MAX) destroy(c);
+}
+
 static void finish_turn(struct http_connection *c)
 {
     for (;;) {
@@ -306,11 +336,11 @@ static void finish_turn(struct http_connection *c)
         const size_t used = take_requests(c, c->kept, c->kept_bytes);
         keep(c, c->kept + used, c->kept_bytes - used);
     }
-    if (c->is_broken || (c->pauses & PAUSE_CLOSING && !c->first)) {
+    if (c->is_broken || (c->pauses & PAUSE_CLOSING && !c->first && !linger(c))) {
         destroy(c);
         return;
     }
-    if (c->pauses)
+    if (c->pauses && !c->is_lingering)
         event_del(c->readable);
     else if (!event_pending(c->readable, EV_READ, NULL))
         event_add(c->readable, NULL);
@@ -320,6 +350,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     struct http_connection *c = context;
     char *buffer = c->home->buffer;
+    if (c->is_lingering) {
+        throw_away(c);
+        return;
+    }
     /* an incomplete head goes in front, so that parsing always sees it in one piece */
     const size_t before = c->kept_bytes;
     if (before) memcpy(buffer, c->kept, before);
@@ -376,8 +410,10 @@ void http_connection_start(struct http_home *home, int fd, const struct sockaddr
 static void check_deadline(struct http_connection *c, int64_t now_us)
 {
     const struct http_server_config *config = c->home->config;
-    if (c->first) {
-        if (now_us - c->active_us <= config->stall_us) return;
+    if (c->is_lingering) {
+        if (now_us - c->active_us > LINGER_US) destroy(c);
+    } else if (c->first) {
+        if (now_us - c->sent_us <= config->stall_us) return;
         count(c, COUNTER_HTTP_STALL_TIMEOUT);
         log_event(LOG_DELIVERY, LOG_DEBUG, "-", "http_stalled", "pinned_bytes=%zu", c->pinned_bytes);
         destroy(c);
