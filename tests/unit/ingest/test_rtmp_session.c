@@ -1,0 +1,413 @@
+/* Whole conversations in the order of real clients, fed whole, in two pieces at every place, and byte by byte. */
+#include "hex.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/base/limits.h>
+#include <weir/ingest/amf0.h>
+#include <weir/ingest/rtmp_session.h>
+
+/* -- what a client says -- */
+
+struct script {
+    struct byte_writer w;
+};
+
+static void begin(struct script *s)
+{
+    byte_writer_init(&s->w, 1 << 20);
+    write_u8(&s->w, 3);
+    write_zeros(&s->w, 2 * 1536);
+}
+
+static void message(struct script *s, uint8_t csid, uint8_t type, uint8_t stream, const uint8_t *body, size_t bytes)
+{
+    write_u8(&s->w, csid);
+    write_u24(&s->w, 0);
+    write_u24(&s->w, (uint32_t)bytes);
+    write_u8(&s->w, type);
+    write_u32_le(&s->w, stream);
+    for (size_t at = 0; at < bytes; at += 128) {
+        if (at) write_u8(&s->w, (uint8_t)(0xC0 | csid));
+        write_bytes(&s->w, body + at, bytes - at < 128 ? bytes - at : 128);
+    }
+}
+
+static struct byte_writer command(const char *name, double transaction)
+{
+    struct byte_writer w;
+    byte_writer_init(&w, 100000);
+    amf0_write_string(&w, name);
+    amf0_write_number(&w, transaction);
+    return w;
+}
+
+static void say(struct script *s, uint8_t stream, uint8_t type, struct byte_writer *w)
+{
+    message(s, 3, type, stream, w->data, w->bytes);
+    byte_writer_deinit(w);
+}
+
+static void connect(struct script *s, const char *app)
+{
+    struct byte_writer w = command("connect", 1);
+    amf0_write_object_begin(&w);
+    amf0_write_name(&w, "app");
+    amf0_write_string(&w, app);
+    amf0_write_name(&w, "flashVer");
+    amf0_write_string(&w, "FMLE/3.0 (compatible; FMSc/1.0)");
+    amf0_write_end(&w);
+    say(s, 0, 20, &w);
+}
+
+/* name(null, text): releaseStream, FCPublish, FCUnpublish, createStream without text */
+static void call(struct script *s, uint8_t stream, const char *name, double transaction, const char *text, const char *more)
+{
+    struct byte_writer w = command(name, transaction);
+    amf0_write_null(&w);
+    if (text) amf0_write_string(&w, text);
+    if (more) amf0_write_string(&w, more);
+    say(s, stream, 20, &w);
+}
+
+static void media(struct script *s, uint8_t csid, uint8_t type, const char *body_hex)
+{
+    const struct hex body = hex(body_hex);
+    message(s, csid, type, 1, body.data, body.bytes);
+}
+
+/* -- what the server makes of it -- */
+
+struct log {
+    char text[4096];
+    struct rtmp_session *session;
+};
+
+static void note(struct log *l, const char *text)
+{
+    const size_t used = strlen(l->text);
+    snprintf(l->text + used, sizeof l->text - used, "%s;", text);
+}
+
+static void on_publish(void *context, const char *app, const char *name)
+{
+    char text[1200];
+    snprintf(text, sizeof text, "publish %.500s %.500s", app, name);
+    note(context, text);
+}
+static void on_config(void *context, enum media_codec codec, struct byte_span config)
+{
+    char text[64];
+    snprintf(text, sizeof text, "config %s %zu", codec_name(codec), config.bytes);
+    note(context, text);
+}
+static void on_codec(void *context, enum media_codec codec)
+{
+    note(context, codec_name(codec));
+}
+static void on_frame(void *context, const struct rtmp_frame *frame)
+{
+    char text[64];
+    snprintf(text, sizeof text, "frame %s %zu%s", codec_name(frame->codec), frame->bytes, frame->is_key ? " key" : "");
+    note(context, text);
+    blob_unref(frame->message);
+}
+static void on_metadata(void *context, double frame_rate, const char *encoder)
+{
+    char text[128];
+    snprintf(text, sizeof text, "metadata %.0f %s", frame_rate, encoder);
+    note(context, text);
+}
+static void on_unpublish(void *context)
+{
+    note(context, "unpublish");
+}
+static void on_extra_track(void *context, enum media_kind kind, uint8_t track, uint64_t count)
+{
+    note(context, "extra track");
+}
+static void on_unsupported(void *context, const char *what)
+{
+    note(context, what);
+}
+static void on_random(void *context, uint8_t *out, size_t bytes)
+{
+    memset(out, 0x42, bytes);
+}
+
+static struct counters counters;
+
+static struct rtmp_session *open_session(struct log *l)
+{
+    const struct rtmp_session_events events = {
+        .context = l, .publish = on_publish, .config = on_config, .codec = on_codec, .frame = on_frame, .metadata = on_metadata,
+        .unpublish = on_unpublish, .extra_track = on_extra_track, .unsupported = on_unsupported, .random = on_random,
+    };
+    *l = (struct log){ .text = "" };
+    l->session = rtmp_session_create(&events, &counters);
+    assert_non_null(l->session);
+    return l->session;
+}
+
+/* Feeds [data, bytes) and keeps what the server answers. */
+static enum weir_err feed(struct rtmp_session *s, const uint8_t *data, size_t bytes, struct byte_writer *answers)
+{
+    size_t at = 0;
+    const char *why;
+    while (at < bytes) {
+        size_t used = 0;
+        const enum weir_err err = rtmp_session_feed(s, data + at, bytes - at, &used, &why);
+        const struct byte_span out = rtmp_session_output(s);
+        if (answers) write_bytes(answers, out.data, out.bytes);
+        rtmp_session_output_sent(s, out.bytes);
+        if (err) return err;
+        at += used;
+        if (rtmp_session_phase(s) == RTMP_CLOSING) return WEIR_OK;
+        if (rtmp_session_phase(s) == RTMP_DECIDING) rtmp_session_accept(s);
+    }
+    const struct byte_span out = rtmp_session_output(s);
+    if (answers) write_bytes(answers, out.data, out.bytes);
+    rtmp_session_output_sent(s, out.bytes);
+    return WEIR_OK;
+}
+
+static bool answers_hold(const struct byte_writer *answers, const char *word)
+{
+    return memmem(answers->data, answers->bytes, word, strlen(word)) != NULL;
+}
+
+static void expect_at_every_split(const struct script *s, const char *expected, const char *const *words)
+{
+    for (size_t cut = 0; cut <= s->w.bytes - 3073; cut++) {
+        struct log l;
+        struct byte_writer answers;
+        struct rtmp_session *session = open_session(&l);
+        byte_writer_init(&answers, 1 << 20);
+        enum weir_err err = WEIR_OK;
+        if (cut) {
+            err = feed(session, s->w.data, 3073 + cut, &answers);
+            if (!err) err = feed(session, s->w.data + 3073 + cut, s->w.bytes - 3073 - cut, &answers);
+        } else {
+            for (size_t at = 0; at < s->w.bytes && !err; at++) err = feed(session, s->w.data + at, 1, &answers);
+        }
+        assert_int_equal(err, WEIR_OK);
+        assert_string_equal(l.text, expected);
+        for (const char *const *word = words; *word; word++) {
+            if (!answers_hold(&answers, *word)) fail_msg("not answered: %s", *word);
+        }
+        byte_writer_deinit(&answers);
+        rtmp_session_destroy(session);
+    }
+}
+
+static void as_obs_does(void **unused_state)
+{
+    struct script s;
+    static const uint8_t chunk_size[] = { 0, 0, 0, 128 };
+    begin(&s);
+    message(&s, 2, 1, 0, chunk_size, 4); /* OBS sets its chunk size before it connects */
+    connect(&s, "live");
+    call(&s, 0, "releaseStream", 2, "studio", NULL);
+    call(&s, 0, "FCPublish", 3, "studio", NULL);
+    call(&s, 0, "createStream", 4, NULL, NULL);
+    call(&s, 1, "publish", 5, "studio", "live");
+    struct byte_writer w;
+    byte_writer_init(&w, 4096);
+    amf0_write_string(&w, "@setDataFrame");
+    amf0_write_string(&w, "onMetaData");
+    amf0_write_ecma_begin(&w, 20);
+    amf0_write_name(&w, "framerate");
+    amf0_write_number(&w, 30);
+    amf0_write_name(&w, "encoder");
+    amf0_write_string(&w, "obs-output module (libobs version 29.0.2)");
+    amf0_write_end(&w);
+    say(&s, 1, 18, &w);
+    media(&s, 4, 8, "AF 00 1190");
+    media(&s, 4, 9, "17 00 000000 0164001FFFE1");
+    media(&s, 4, 9, "17 01 000000 00000003 65AABB");
+    media(&s, 4, 8, "AF 01 2100");
+    media(&s, 4, 9, "17 02 000000");
+    call(&s, 0, "FCUnpublish", 6, "studio", NULL);
+    w = command("deleteStream", 7);
+    amf0_write_null(&w);
+    amf0_write_number(&w, 1);
+    say(&s, 0, 20, &w);
+    expect_at_every_split(&s,
+                          "publish live studio;metadata 30 obs-output module (libobs version 29.0.2);config aac 2;config h264 6;"
+                          "frame h264 7 key;frame aac 2 key;unpublish;",
+                          (const char *const[]){ "NetConnection.Connect.Success", "fourCcList", "onFCPublish", "NetStream.Publish.Start", "onFCUnpublish",
+                                                 "NetStream.Unpublish.Success", NULL });
+    byte_writer_deinit(&s.w);
+}
+
+static void as_gstreamer_does(void **unused_state)
+{
+    struct script s;
+    begin(&s);
+    connect(&s, "live/room1");
+    call(&s, 0, "createStream", 2, NULL, NULL);
+    call(&s, 1, "publish", 3, "cam?key=S", NULL); /* without a type */
+    media(&s, 6, 9, "90 68766331 0102");
+    media(&s, 6, 9, "B1 68766331 000000 00000003 0201AA");
+    call(&s, 0, "deleteStream", 4, "cam", NULL); /* with the name where a number belongs */
+    expect_at_every_split(&s, "publish live/room1 cam?key=S;config hevc 2;frame hevc 7;unpublish;", (const char *const[]){ "NetStream.Publish.Start", NULL });
+    byte_writer_deinit(&s.w);
+}
+
+static void amf3_wrapping_aggregates_and_pings(void **unused_state)
+{
+    struct script s;
+    static const uint8_t ping[] = { 0, 6, 0, 0, 0, 77 };
+    begin(&s);
+    connect(&s, "live");
+    struct byte_writer w;
+    byte_writer_init(&w, 1000);
+    write_u8(&w, 0);
+    amf0_write_string(&w, "createStream");
+    amf0_write_number(&w, 2);
+    amf0_write_null(&w);
+    say(&s, 0, 17, &w);
+    message(&s, 2, 4, 0, ping, sizeof ping);
+    call(&s, 1, "publish", 3, "cam", "live");
+    media(&s, 6, 9, "17 00 000000 0164001FFFE1");
+    /* two tags: a video frame at 100 and an audio one at 110, aggregated */
+    media(&s, 6, 22, "09 00000C 000064 00 000000 27 01 000000 00000003 41AABB 00000017 08 000003 00006E 00 000000 2F FFFB 0000000E");
+    expect_at_every_split(&s, "publish live cam;config h264 6;frame h264 7;mp3;frame mp3 2 key;", (const char *const[]){ "NetStream.Publish.Start", NULL });
+    byte_writer_deinit(&s.w);
+}
+
+static void refusals(void **unused_state)
+{
+    struct script s;
+    struct log l;
+    struct byte_writer answers;
+    byte_writer_init(&answers, 1 << 20);
+    begin(&s);
+    connect(&s, "live");
+    call(&s, 0, "createStream", 2, NULL, NULL);
+    call(&s, 0, "getStreamLength", 9, "cam", NULL);
+    call(&s, 1, "play", 3, "cam", NULL);
+    struct rtmp_session *session = open_session(&l);
+    assert_int_equal(feed(session, s.w.data, s.w.bytes, &answers), WEIR_OK);
+    assert_true(answers_hold(&answers, "NetConnection.Call.Failed"));
+    assert_true(answers_hold(&answers, "NetStream.Play.Failed") && answers_hold(&answers, "weir serves players over HLS"));
+    assert_int_equal(rtmp_session_phase(session), RTMP_CLOSING);
+    rtmp_session_destroy(session);
+    byte_writer_deinit(&s.w);
+    byte_writer_deinit(&answers);
+    /* our own refusal */
+    begin(&s);
+    connect(&s, "live");
+    call(&s, 1, "publish", 3, "cam", NULL);
+    session = open_session(&l);
+    size_t used;
+    const char *why;
+    assert_int_equal(rtmp_session_feed(session, s.w.data, s.w.bytes, &used, &why), WEIR_OK);
+    assert_int_equal(rtmp_session_phase(session), RTMP_DECIDING);
+    rtmp_session_refuse(session, "NetStream.Publish.BadName", "Busy.");
+    const struct byte_span out = rtmp_session_output(session);
+    assert_non_null(memmem(out.data, out.bytes, "NetStream.Publish.BadName", 25));
+    assert_int_equal(rtmp_session_phase(session), RTMP_CLOSING);
+    rtmp_session_destroy(session);
+    byte_writer_deinit(&s.w);
+}
+
+/* What broke others: each must end the session, or be ignored, and never more. */
+static void strangers(void **unused_state)
+{
+    static const struct {
+        const char *what, *tail_hex;
+        enum weir_err err;
+    } cases[] = {
+        { "chunk size 0", "02 000000 000004 01 00000000 00000000", WEIR_MALFORMED },
+        { "chunk size with the high bit", "02 000000 000004 01 00000000 FFFFFFFF", WEIR_MALFORMED },
+        { "chunk size 2^31-1", "02 000000 000004 01 00000000 7FFFFFFF", WEIR_OK },
+        { "a control message of two bytes", "02 000000 000002 01 00000000 0000", WEIR_MALFORMED },
+        { "abort of nothing", "02 000000 000004 02 00000000 00000063", WEIR_OK },
+        { "a command without a name", "03 000000 000001 14 00000000 05", WEIR_MALFORMED },
+        { "a command of no bytes", "03 000000 000000 14 00000000", WEIR_MALFORMED },
+        { "connect without an object", "03 000000 000013 14 00000000 020007636F6E6E656374 003FF0000000000000", WEIR_MALFORMED },
+        { "publish before connect", "03 000000 000014 14 00000000 0200077075626C697368 00400000000000000005", WEIR_MALFORMED },
+        { "metadata that is none", "03 000000 000003 12 01000000 0203E8", WEIR_OK },
+        { "media before publish", "04 000000 000003 09 01000000 170100", WEIR_OK },
+        { "an aggregate of nonsense", "04 000000 000003 16 01000000 FFFFFF", WEIR_OK },
+        { "a message type nobody knows", "04 000000 000003 63 01000000 FFFFFF", WEIR_OK },
+        { "user control cut short", "02 000000 000001 04 00000000 06", WEIR_OK },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct script s;
+        struct log l;
+        const struct hex tail = hex(cases[i].tail_hex);
+        print_message("%s\n", cases[i].what);
+        begin(&s);
+        write_bytes(&s.w, tail.data, tail.bytes);
+        struct rtmp_session *session = open_session(&l);
+        assert_int_equal(feed(session, s.w.data, s.w.bytes, NULL), cases[i].err);
+        rtmp_session_destroy(session);
+        byte_writer_deinit(&s.w);
+    }
+}
+
+static void names_of_every_length(void **unused_state)
+{
+    static const size_t lengths[] = { 0, 255, 256, 257, 512, 1023, 1024, 16384, 65535 };
+    static char name[65536];
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        struct script s;
+        struct log l;
+        memset(name, 'n', lengths[i]);
+        name[lengths[i]] = 0;
+        begin(&s);
+        connect(&s, "live");
+        call(&s, 1, "publish", 3, name, NULL);
+        struct rtmp_session *session = open_session(&l);
+        const enum weir_err err = feed(session, s.w.data, s.w.bytes, NULL);
+        /* up to four times the limit reaches the name rules, which say it better; beyond that the session refuses */
+        if (lengths[i] < RTMP_NAME_BYTES_MAX * 4)
+            assert_int_equal(rtmp_session_phase(session), RTMP_PUBLISHING);
+        else
+            assert_true(err || rtmp_session_phase(session) == RTMP_CLOSING);
+        rtmp_session_destroy(session);
+        byte_writer_deinit(&s.w);
+    }
+}
+
+static void commands_without_end(void **unused_state)
+{
+    struct script s;
+    struct log l;
+    begin(&s);
+    connect(&s, "live");
+    for (int i = 0; i < 100; i++) call(&s, 0, "createStream", 2, NULL, NULL);
+    struct rtmp_session *session = open_session(&l);
+    assert_int_equal(feed(session, s.w.data, s.w.bytes, NULL), WEIR_LIMIT);
+    rtmp_session_destroy(session);
+    byte_writer_deinit(&s.w);
+}
+
+static void a_stranger_is_known_by_the_first_byte(void **unused_state)
+{
+    struct log l;
+    size_t used;
+    const char *why = NULL;
+    struct rtmp_session *session = open_session(&l);
+    assert_int_equal(rtmp_session_feed(session, (const uint8_t *)"GET / HTTP/1.1", 14, &used, &why), WEIR_MALFORMED);
+    assert_non_null(strstr(why, "plain RTMP"));
+    rtmp_session_destroy(session);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_obs_does),
+        cmocka_unit_test(as_gstreamer_does),
+        cmocka_unit_test(amf3_wrapping_aggregates_and_pings),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(strangers),
+        cmocka_unit_test(names_of_every_length),
+        cmocka_unit_test(commands_without_end),
+        cmocka_unit_test(a_stranger_is_known_by_the_first_byte),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
