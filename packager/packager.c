@@ -96,9 +96,7 @@ static struct rendition *ready_rendition(struct packager *p, enum media_kind kin
 
 static void publish(struct packager *p, struct rendition *r)
 {
-    struct edge_figures *f = live_edge_figures(p->edge);
     if (rendition_publish(r)) return; /* no memory: the next one tries again */
-    figure_set(&f->window_bytes, (p->video ? p->video->kept_bytes : 0) + (p->audio ? p->audio->kept_bytes : 0));
     const bool audio_is_awaited = p->audio && !p->audio->has_published && queue_count(&p->cuts) > 0;
     if (!audio_is_awaited) multivariant_update(&p->multivariant, p->edge, p->video, p->audio);
 }
@@ -289,6 +287,7 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
         take_video(p, packet);
     else
         take_audio(p, packet);
+    figure_set(&live_edge_figures(p->edge)->window_bytes, rendition_held_bytes(p->video) + rendition_held_bytes(p->audio));
 }
 
 /* Closes all that is open, so that nothing waits for frames that will not come. */

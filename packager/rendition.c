@@ -336,3 +336,8 @@ enum weir_err rendition_publish(struct rendition *r)
     r->has_published = true;
     return live_edge_publish(r->config.edge, r->config.name, snapshot);
 }
+
+uint64_t rendition_held_bytes(const struct rendition *r)
+{
+    return r ? r->kept_bytes + r->open_bytes : 0;
+}

@@ -83,5 +83,6 @@ size_t rendition_discard(struct rendition *r);
 WEIR_MUST_CHECK enum weir_err rendition_publish(struct rendition *r);
 void rendition_end(struct rendition *r); /* ENDLIST from the next publish on */
 uint64_t rendition_average_bps(const struct rendition *r);
+uint64_t rendition_held_bytes(const struct rendition *r); /* media: listed, kept behind the list, and open; NULL: 0 */
 
 #endif

@@ -34,7 +34,7 @@ static const struct {
     { "GET /healthz", 200, "text/plain", "no-store" },
     { "GET /live/a", 308, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/a/video/s2.m4s", 404, "text/plain; charset=utf-8", "max-age=1" },
-    { "GET /live/a/video/s1.m4sX", 404, "text/plain; charset=utf-8", "max-age=1" },
+    { "GET /live/a/video/s11.m4s", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/a/film/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/b/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/A/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },

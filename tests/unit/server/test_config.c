@@ -1,0 +1,156 @@
+#include "hex.h"
+
+#include <string.h>
+#include <weir/server/auth.h>
+#include <weir/server/config.h>
+
+static enum weir_err load(struct config *c, const char *text, struct config_error *error)
+{
+    config_init(c);
+    *error = (struct config_error){ "" };
+    return config_load_yaml(c, text, strlen(text), "weir.yaml", error);
+}
+
+static void a_whole_file(void **unused_state)
+{
+    struct config c;
+    struct config_error error;
+    assert_int_equal(load(&c, "paths:\n"
+                              "  - match: live/vip*\n"
+                              "    publish: {access: key, key: '12345678', takeover: yes}\n"
+                              "    hls: {segment: 4s, hold: 1m}\n"
+                              "  - match: 'live/*'\n"
+                              "    publish:\n"
+                              "      access: open\n"
+                              "listen:\n"
+                              "  rtmp: [\"127.0.0.1:1935\", \"[::1]:1935\"]\n"
+                              "  http: 0.0.0.0:80\n"
+                              "hls:\n"
+                              "  segment: 1500ms\n"
+                              "  window: 30s\n"
+                              "ingest: {gather: 5ms}\n", &error), WEIR_OK);
+    assert_int_equal(config_check(&c, &error), WEIR_OK);
+    assert_int_equal(c.rtmp.count, 2);
+    assert_string_equal(c.rtmp.items[1], "[::1]:1935");
+    assert_string_equal(c.http.items[0], "0.0.0.0:80");
+    assert_int_equal(c.gather_us, 5000);
+    const struct config_path *vip = config_path_for(&c, "live/vip7"), *other = config_path_for(&c, "live/a/b"), *none = config_path_for(&c, "x/y");
+    assert_true(vip->access == ACCESS_KEY && vip->may_take_over && vip->hls.segment_us == 4000000 && vip->hls.hold_us == 60000000);
+    /* what a path does not say comes from the defaults, wherever they stand in the file */
+    assert_int_equal(vip->hls.window_us, 30000000);
+    assert_true(other->access == ACCESS_OPEN && other->hls.segment_us == 1500000);
+    assert_ptr_equal(none, &c.defaults);
+    struct stream_policy policy;
+    config_policy(vip, &policy);
+    assert_int_equal(policy.segment_max_us, 6000000);
+    config_deinit(&c);
+}
+
+static const struct {
+    const char *text, *where, *says;
+} wrong[] = {
+    { "hls:\n  segmnt: 2s\n", "weir.yaml:2:", "did you mean hls.segment?" },
+    { "hls:\n  segment: 2\n", "weir.yaml:2:", "expected a duration" },
+    { "hls:\n  segment: 90s\n", "weir.yaml:2:", "from 500ms to 20s" },
+    { "listen:\n  rtmp: {a: b}\n", "weir.yaml:2:", "a list of address:port" },
+    { "listen:\n  srt: 0.0.0.0:8890\n", "weir.yaml:2:", "not in this version" },
+    { "\n\npaths:\n  live: x\n", "weir.yaml:4:", "expected a list" },
+    { "paths:\n  - publish: {access: open}\n", "weir.yaml:2:", "match is missing" },
+    { "paths:\n  - match: x\n    publish: {key: short}\n", "weir.yaml:3:", "8 to 256 characters" },
+    { "paths:\n  - match: x\n    publish: {access: everyone}\n", "weir.yaml:3:", "one of local" },
+    { "hls: [1, 2\n", "weir.yaml:", "" },
+    { "- a\n", "weir.yaml:1:", "expected `key: value`" },
+    { "a: {b: {c: {d: {e: {f: {g: {h: {i: {j: 1}}}}}}}}}\n", "weir.yaml:1:", "" },
+};
+
+static void errors_name_the_line_and_what_was_expected(void **unused_state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct config c;
+        struct config_error error;
+        assert_int_equal(load(&c, wrong[i].text, &error), WEIR_CONFIG);
+        print_message("%s\n", error.text);
+        assert_non_null(strstr(error.text, wrong[i].where));
+        assert_non_null(strstr(error.text, wrong[i].says));
+        /* a key never comes back in an error */
+        assert_null(strstr(error.text, "short"));
+        config_deinit(&c);
+    }
+}
+
+static void set_takes_the_same_keys(void **unused_state)
+{
+    struct config c;
+    struct config_error error = { "" };
+    config_init(&c);
+    assert_int_equal(config_set(&c, "listen.rtmp=127.0.0.1:0,[::1]:0", &error), WEIR_OK);
+    assert_int_equal(c.rtmp.count, 2);
+    assert_int_equal(config_set(&c, "hls.window=9s", &error), WEIR_OK);
+    assert_int_equal(c.defaults.hls.window_us, 9000000);
+    assert_int_equal(config_set(&c, "publish.takeover=yes", &error), WEIR_OK);
+    static const char *const bad[] = { "hls.windw=9s", "hls.window", "hls.window=9", "listen.rtmp=x", "server.loops=1000", "" };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        error.text[0] = 0;
+        assert_int_equal(config_set(&c, bad[i], &error), WEIR_CONFIG);
+        assert_non_null(strstr(error.text, "--set"));
+    }
+    assert_int_equal(config_set(&c, "hls.segment=5s", &error), WEIR_OK);
+    assert_int_equal(config_check(&c, &error), WEIR_CONFIG);
+    assert_non_null(strstr(error.text, "three segments"));
+    config_deinit(&c);
+}
+
+static void durations(void **unused_state)
+{
+    static const struct {
+        const char *text;
+        int64_t us;
+    } cases[] = { { "250ms", 250000 }, { "2s", 2000000 }, { "1.5s", 1500000 }, { "2m", 120000000 }, { "1h", 3600000000 }, { "0s", 0 }, { "7us", 7 },
+                  { "2", -1 }, { "s", -1 }, { "-1s", -1 }, { "1.s", -1 }, { "1 s", -1 }, { "1d", -1 }, { "99999999999999999999s", -1 }, { "", -1 } };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t us = -1;
+        assert_int_equal(duration_parse(cases[i].text, &us), cases[i].us >= 0);
+        assert_true(us == cases[i].us);
+    }
+    char text[24];
+    duration_format(1500000, text);
+    assert_string_equal(text, "1500ms");
+}
+
+static void who_may_publish(void **unused_state)
+{
+    enum { HERE = 1, THERE };
+    static const struct {
+        enum config_access access;
+        int from;
+        const char *path_key, *given;
+        enum publish_verdict verdict;
+    } cases[] = {
+        { ACCESS_LOCAL_OR_KEY, HERE, "", "", PUBLISH_ALLOWED },        { ACCESS_LOCAL_OR_KEY, HERE, "", "wrong", PUBLISH_BAD_KEY },
+        { ACCESS_LOCAL_OR_KEY, THERE, "", "", PUBLISH_BAD_KEY },       { ACCESS_LOCAL_OR_KEY, THERE, "", "server-key", PUBLISH_ALLOWED },
+        { ACCESS_LOCAL_OR_KEY, THERE, "", "server-kex", PUBLISH_BAD_KEY }, { ACCESS_LOCAL_OR_KEY, THERE, "", "server-key1", PUBLISH_BAD_KEY },
+        { ACCESS_KEY, HERE, "", "", PUBLISH_BAD_KEY },                 { ACCESS_KEY, HERE, "path-key", "path-key", PUBLISH_ALLOWED },
+        { ACCESS_KEY, HERE, "path-key", "server-key", PUBLISH_BAD_KEY }, { ACCESS_OPEN, THERE, "", "", PUBLISH_ALLOWED },
+        { ACCESS_DENY, HERE, "", "server-key", PUBLISH_NOT_ALLOWED },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config_path path = { .access = cases[i].access };
+        struct publish_request request = { .address = { [10] = 0xFF, 0xFF, (uint8_t)(cases[i].from == HERE ? 127 : 192), 0, 2, 1 } };
+        strcpy(path.key, cases[i].path_key);
+        strcpy(request.key, cases[i].given);
+        assert_int_equal(auth_decide(&path, "server-key", &request), cases[i].verdict);
+    }
+    /* a server whose key is empty lets nobody in by an empty key */
+    const struct config_path path = { .access = ACCESS_KEY };
+    const struct publish_request request = { .key = "" };
+    assert_int_equal(auth_decide(&path, "", &request), PUBLISH_BAD_KEY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_file), cmocka_unit_test(errors_name_the_line_and_what_was_expected),
+        cmocka_unit_test(set_takes_the_same_keys), cmocka_unit_test(durations), cmocka_unit_test(who_may_publish),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
