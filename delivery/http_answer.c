@@ -13,7 +13,8 @@
 #define GZIP_LEVEL 5
 #define GZIP_BYTES_MIN 512 /* below a packet's worth nothing is won */
 #define PAGE_POLICY                                                                                                    \
-    "Content-Security-Policy: default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' data:; frame-ancestors *\r\n" \
+    "Content-Security-Policy: default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' "    \
+    "data:; frame-ancestors *\r\n"                                                                                     \
     "X-Content-Type-Options: nosniff\r\n"
 
 void http_answer_error(struct http_answer *out, int status, const char *text)
@@ -91,8 +92,8 @@ static void pack_playlist(struct answer_room *room, struct http_answer *out, uin
     out->is_gzip = true;
 }
 
-static void answer_playlist(struct answer_room *room, const struct http_request *request, struct frozen *text, uint64_t version,
-                            uint32_t max_age_s, struct http_answer *out)
+static void answer_playlist(struct answer_room *room, const struct http_request *request, struct frozen *text,
+                            uint64_t version, uint32_t max_age_s, struct http_answer *out)
 {
     snprintf(out->cache_text, sizeof out->cache_text, "public, max-age=%u", max_age_s);
     set_body(out, text, PLAYLIST_TYPE, out->cache_text);
@@ -131,7 +132,8 @@ static void answer_object(struct answer_room *room, const struct http_request *r
     } else {
         const struct edge_object *object = edge_snapshot_find(s, route->file, route->file_bytes);
         if (object) {
-            set_body(out, frozen_ref(object->body), edge_snapshot_media(s) == EDGE_VIDEO_MP4 ? "video/mp4" : "audio/mp4", IMMUTABLE);
+            set_body(out, frozen_ref(object->body),
+                     edge_snapshot_media(s) == EDGE_VIDEO_MP4 ? "video/mp4" : "audio/mp4", IMMUTABLE);
             snprintf(out->etag, sizeof out->etag, "\"%s\"", object->name);
         } else {
             not_found(out, "No such segment: it is too old, or not there yet.");
@@ -140,7 +142,8 @@ static void answer_object(struct answer_room *room, const struct http_request *r
     edge_snapshot_unref(s);
 }
 
-static void answer_page(const struct http_request *request, const struct page *page, const char *cache_control, struct http_answer *out)
+static void answer_page(const struct http_request *request, const struct page *page, const char *cache_control,
+                        struct http_answer *out)
 {
     const bool is_packed = http_accepts_gzip(request->accept_encoding);
     set_body(out, frozen_ref(is_packed ? page->packed : page->plain), page->content_type, cache_control);
@@ -151,7 +154,8 @@ static void answer_page(const struct http_request *request, const struct page *p
 }
 
 /* "/live/name" to "/live/name/": relative, so that it works behind any proxy. */
-static void redirect_to_page(const struct http_request *request, const struct http_route *route, struct http_answer *out)
+static void redirect_to_page(const struct http_request *request, const struct http_route *route,
+                             struct http_answer *out)
 {
     http_answer_error(out, 308, "The player page is one slash further.");
     const char *query = memchr(request->target.data, '?', request->target.bytes);
@@ -161,8 +165,8 @@ static void redirect_to_page(const struct http_request *request, const struct ht
     snprintf(out->location, sizeof out->location, "./%.*s/", (int)(bytes - last), request->target.data + last);
 }
 
-static void answer_stream(struct answer_room *room, const struct http_request *request, struct http_route *route, uint64_t viewer,
-                          int64_t now_us, struct http_answer *out)
+static void answer_stream(struct answer_room *room, const struct http_request *request, struct http_route *route,
+                          uint64_t viewer, int64_t now_us, struct http_answer *out)
 {
     struct live_edge *edge = registry_find(room->config->registry, route->stream, route->stream_bytes);
     if (!edge && route->kind == ROUTE_MULTIVARIANT && http_route_as_rendition(route))
@@ -183,7 +187,8 @@ static void answer_stream(struct answer_room *room, const struct http_request *r
 static void answer_handler(struct answer_room *room, const struct http_route *route, struct http_answer *out)
 {
     struct http_reply reply = { .status = 0 };
-    if (!room->config->handler || !room->config->handler(room->config->handler_context, room->loop, route->path, &reply)) {
+    if (!room->config->handler ||
+        !room->config->handler(room->config->handler_context, room->loop, route->path, &reply)) {
         not_found(out, "Nothing is here. Try /api/v1/streams, /api/v1/server or /metrics.");
         return;
     }
@@ -196,7 +201,8 @@ static void answer_handler(struct answer_room *room, const struct http_route *ro
     out->status = reply.status ? reply.status : 200;
 }
 
-static void answer_get(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us, struct http_answer *out)
+static void answer_get(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us,
+                       struct http_answer *out)
 {
     struct http_route route;
     const struct page *page;
@@ -251,7 +257,8 @@ static void apply_conditions(const struct http_request *request, struct http_ans
     }
 }
 
-void http_answer_make(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us, struct http_answer *out)
+void http_answer_make(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us,
+                      struct http_answer *out)
 {
     *out = (struct http_answer){ .status = 0 };
     switch (request->verb) {
@@ -263,8 +270,9 @@ void http_answer_make(struct answer_room *room, const struct http_request *reque
     case HTTP_VERB_OPTIONS:
         out->status = 204;
         out->cache_control = "max-age=86400";
-        out->extra = "Allow: GET, HEAD, OPTIONS\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n"
-                     "Access-Control-Allow-Headers: Range, If-None-Match, If-Range\r\nAccess-Control-Max-Age: 86400\r\n";
+        out->extra =
+            "Allow: GET, HEAD, OPTIONS\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n"
+            "Access-Control-Allow-Headers: Range, If-None-Match, If-Range\r\nAccess-Control-Max-Age: 86400\r\n";
         break;
     case HTTP_VERB_OTHER:
         http_answer_error(out, 405, "Only GET, HEAD and OPTIONS are answered here.");

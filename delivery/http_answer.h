@@ -30,20 +30,21 @@ struct answer_room {
 
 struct http_answer {
     int status;
-    const char *content_type;   /* static; NULL: none */
-    const char *cache_control;  /* static, or `cache_text` */
-    const char *extra;          /* static header lines with their line ends; NULL: none */
-    struct frozen *body;        /* owned; NULL: empty */
-    size_t first, bytes;        /* of the body */
-    size_t whole_bytes;         /* for Content-Range */
+    const char *content_type;  /* static; NULL: none */
+    const char *cache_control; /* static, or `cache_text` */
+    const char *extra;         /* static header lines with their line ends; NULL: none */
+    struct frozen *body;       /* owned; NULL: empty */
+    size_t first, bytes;       /* of the body */
+    size_t whole_bytes;        /* for Content-Range */
     bool is_range_unsatisfiable, is_gzip, varies;
-    char etag[ETAG_BYTES];      /* with quotes; "": none */
+    char etag[ETAG_BYTES]; /* with quotes; "": none */
     char cache_text[48];
     char location[LOCATION_BYTES];
 };
 
 /* Always gives an answer; the caller unrefs out->body. viewer: a stable number for the client. */
-void http_answer_make(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us, struct http_answer *out);
+void http_answer_make(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us,
+                      struct http_answer *out);
 /* A short plain body. */
 void http_answer_error(struct http_answer *out, int status, const char *text);
 void gzip_cache_deinit(struct gzip_cache *cache);

@@ -37,14 +37,14 @@ struct http_connection {
     struct event *readable, *writable;
     struct response *first, *last;
     size_t responses, pinned_bytes;
-    char *kept;                 /* the beginning of a head that was cut by the end of a read */
+    char *kept; /* the beginning of a head that was cut by the end of a read */
     size_t kept_bytes;
-    int64_t active_us;          /* last byte in either direction */
-    int64_t sent_us;            /* last progress of a response; a client that keeps talking but does not read moves nothing */
-    int64_t head_us;            /* when the head being read began; 0: none is */
+    int64_t active_us; /* last byte in either direction */
+    int64_t sent_us;   /* last progress of a response; a client that keeps talking but does not read moves nothing */
+    int64_t head_us;   /* when the head being read began; 0: none is */
     uint64_t address_hash;
     int fd;
-    unsigned pauses;            /* set of enum pause: reasons not to read */
+    unsigned pauses; /* set of enum pause: reasons not to read */
     bool is_writing, is_broken;
     bool wants_linger, is_lingering;
     size_t lingered_bytes;
@@ -88,7 +88,8 @@ static void destroy(struct http_connection *c)
 static int gather_response(const struct response *r, struct iovec *iov, int room)
 {
     int used = 0;
-    if (r->head_sent < r->head_bytes) iov[used++] = (struct iovec){ (char *)r->head + r->head_sent, r->head_bytes - r->head_sent };
+    if (r->head_sent < r->head_bytes)
+        iov[used++] = (struct iovec){ (char *)r->head + r->head_sent, r->head_bytes - r->head_sent };
     if (!r->body) return used;
     const struct piece *pieces = frozen_pieces(r->body);
     size_t offset = r->piece_offset, left = r->body_left;
@@ -156,7 +157,8 @@ static void flush(struct http_connection *c)
     while (c->first && !c->is_broken) {
         struct iovec iov[IOV_MAX_USED];
         int used = 0;
-        for (const struct response *r = c->first; r && used + 1 < IOV_MAX_USED; r = r->next) used += gather_response(r, iov + used, IOV_MAX_USED - used);
+        for (const struct response *r = c->first; r && used + 1 < IOV_MAX_USED; r = r->next)
+            used += gather_response(r, iov + used, IOV_MAX_USED - used);
         const ssize_t sent = writev(c->fd, iov, used);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
@@ -188,7 +190,10 @@ static const char *date_now(struct http_home *home)
 static void count_status(struct http_connection *c, int status)
 {
     count(c, COUNTER_HTTP_REQUESTS);
-    count(c, status < 300 ? COUNTER_HTTP_2XX : status < 400 ? COUNTER_HTTP_3XX : status < 500 ? COUNTER_HTTP_4XX : COUNTER_HTTP_5XX);
+    count(c, status < 300   ? COUNTER_HTTP_2XX
+             : status < 400 ? COUNTER_HTTP_3XX
+             : status < 500 ? COUNTER_HTTP_4XX
+                            : COUNTER_HTTP_5XX);
 }
 
 /* Skips the pieces before the first byte of a range. */
@@ -236,7 +241,8 @@ static void enqueue(struct http_connection *c, struct http_answer *a, bool is_he
 static uint64_t viewer_id(const struct http_connection *c, const struct http_request *request)
 {
     uint64_t hash = c->address_hash;
-    for (size_t i = 0; i < request->user_agent.bytes; i++) hash = (hash ^ (uint8_t)request->user_agent.data[i]) * 0x100000001B3u;
+    for (size_t i = 0; i < request->user_agent.bytes; i++)
+        hash = (hash ^ (uint8_t)request->user_agent.data[i]) * 0x100000001B3u;
     return hash;
 }
 

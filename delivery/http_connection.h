@@ -17,8 +17,8 @@ struct http_home {
     const struct http_server_config *config;
     struct answer_room room;
     struct http_connection *first;
-    char *buffer;                /* HTTP_READ_BYTES: read into and parsed in place; only an incomplete head is kept */
-    int64_t date_us;             /* of `date`, wall */
+    char *buffer;    /* HTTP_READ_BYTES: read into and parsed in place; only an incomplete head is kept */
+    int64_t date_us; /* of `date`, wall */
     char date[HTTP_DATE_BYTES];
     void (*closed)(void *context);
     void *context;

@@ -18,7 +18,8 @@ static bool take_number(const char **at, const char *end, size_t *out)
 enum http_range http_range_parse(struct http_text field, size_t size, size_t *first, size_t *last)
 {
     static const char unit[] = "bytes=";
-    if (!field.data || field.bytes <= sizeof unit - 1 || strncasecmp(field.data, unit, sizeof unit - 1)) return RANGE_WHOLE;
+    if (!field.data || field.bytes <= sizeof unit - 1 || strncasecmp(field.data, unit, sizeof unit - 1))
+        return RANGE_WHOLE;
     const char *at = field.data + sizeof unit - 1, *end = field.data + field.bytes;
     size_t from = 0, to = 0;
     const bool has_from = take_number(&at, end, &from);

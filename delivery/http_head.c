@@ -85,7 +85,8 @@ size_t http_head_write(char out[HTTP_HEAD_BYTES_MAX], const struct http_answer *
     if (a->etag[0] && !a->is_gzip) at = put(at, "Accept-Ranges: bytes\r\n");
     if (a->status == 206 || a->is_range_unsatisfiable) at = put_range(at, a);
     if (a->location[0]) at = put_field(at, "Location: ", a->location);
-    at = put(at, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Age, Date, Content-Length, Content-Range\r\n");
+    at = put(at, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Age, Date, Content-Length, "
+                 "Content-Range\r\n");
     if (a->extra) at = put(at, a->extra);
     at = put(at, keeps_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
     return (size_t)(at - out);
@@ -94,10 +95,11 @@ size_t http_head_write(char out[HTTP_HEAD_BYTES_MAX], const struct http_answer *
 void http_date_format(int64_t wall_us, char out[HTTP_DATE_BYTES])
 {
     static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
     const time_t seconds = (time_t)(wall_us / 1000000);
     struct tm t;
     gmtime_r(&seconds, &t);
-    snprintf(out, HTTP_DATE_BYTES, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday % 100, months[t.tm_mon],
-             (t.tm_year + 1900) % 10000, t.tm_hour % 100, t.tm_min % 100, t.tm_sec % 100);
+    snprintf(out, HTTP_DATE_BYTES, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[t.tm_wday], t.tm_mday % 100,
+             months[t.tm_mon], (t.tm_year + 1900) % 10000, t.tm_hour % 100, t.tm_min % 100, t.tm_sec % 100);
 }

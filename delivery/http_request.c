@@ -80,9 +80,9 @@ static int on_head_done(http_parser *p)
     w->request.is_http_1_1 = p->http_major == 1 && p->http_minor >= 1;
     w->request.keeps_alive = http_should_keep_alive(p) != 0;
     w->request.verb = p->method == HTTP_GET       ? HTTP_VERB_GET
-                        : p->method == HTTP_HEAD    ? HTTP_VERB_HEAD
-                        : p->method == HTTP_OPTIONS ? HTTP_VERB_OPTIONS
-                                                    : HTTP_VERB_OTHER;
+                      : p->method == HTTP_HEAD    ? HTTP_VERB_HEAD
+                      : p->method == HTTP_OPTIONS ? HTTP_VERB_OPTIONS
+                                                  : HTTP_VERB_OTHER;
     return 1; /* no body is read by the parser */
 }
 
@@ -98,7 +98,8 @@ static size_t find_end(const char *data, size_t bytes, const char **why)
         if (at == data || at[-1] != '\r') *why = "A line ends without a carriage return.";
         if (at - data >= 3 && at[-2] == '\n') return (size_t)(at - data) + 1;
         /* RFC 9112, 5.2 */
-        if (at + 1 < data + bytes && (at[1] == ' ' || at[1] == '\t')) *why = "Fields folded over several lines are not accepted here.";
+        if (at + 1 < data + bytes && (at[1] == ' ' || at[1] == '\t'))
+            *why = "Fields folded over several lines are not accepted here.";
         if (*why) return 0;
     }
     return 0;
@@ -119,7 +120,8 @@ static struct http_parsed check(const struct walk *w)
     if (w->has_transfer_encoding) return bad(400, "Requests with Transfer-Encoding are not accepted here.");
     if (w->lengths > 1) return bad(400, "Content-Length is given more than once.");
     if (w->has_body) return bad(413, "Requests with a body are not accepted here.");
-    if (w->hosts > 1 || (w->request.is_http_1_1 && !w->hosts)) return bad(400, "An HTTP/1.1 request needs exactly one Host.");
+    if (w->hosts > 1 || (w->request.is_http_1_1 && !w->hosts))
+        return bad(400, "An HTTP/1.1 request needs exactly one Host.");
     if (w->has_odd_host) return bad(400, "The Host is not a name or an address.");
     if (w->request.target.bytes > HTTP_URL_BYTES_MAX) return bad(414, "The URL is longer than 2048 bytes.");
     return (struct http_parsed){ .result = HTTP_PARSE_DONE };

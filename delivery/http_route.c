@@ -144,7 +144,8 @@ void http_route_parse(const char *target, size_t bytes, struct http_route *out)
         out->kind = ROUTE_ASSET;
         out->file = out->path + strlen("/assets/");
         out->file_bytes = strlen(out->file);
-    } else if (has_prefix(out->path, "/api/") || !strcmp(out->path, "/metrics") || !strcmp(out->path, "/healthz") || !strcmp(out->path, "/readyz")) {
+    } else if (has_prefix(out->path, "/api/") || !strcmp(out->path, "/metrics") || !strcmp(out->path, "/healthz") ||
+               !strcmp(out->path, "/readyz")) {
         out->kind = ROUTE_HANDLER;
     } else {
         route_stream(out);

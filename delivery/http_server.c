@@ -42,7 +42,8 @@ static void on_tick(void *context)
 /* One write into an empty socket buffer; whether it arrives is the client's luck. */
 static void say_busy(int fd)
 {
-    static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 4\r\n\r\n503\n";
+    static const char text[] =
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 4\r\n\r\n503\n";
     if (write(fd, text, sizeof text - 1) < 0) return;
 }
 
@@ -78,7 +79,9 @@ static void on_starved(void *context)
 static enum weir_err create_branch(struct http_server *s, struct branch *b, struct loop *loop)
 {
     b->home = (struct http_home){ .config = &s->config, .closed = on_closed, .context = s };
-    b->home.room = (struct answer_room){ .config = &s->config, .assets = &s->assets, .loop = loop, .counters = loop_counters(loop) };
+    b->home.room = (struct answer_room){
+        .config = &s->config, .assets = &s->assets, .loop = loop, .counters = loop_counters(loop)
+    };
     b->home.buffer = malloc(HTTP_READ_BYTES);
     b->tick = loop_timer_create(loop, on_tick, b);
     if (!b->home.buffer || !b->tick) return WEIR_NOMEM;
@@ -95,8 +98,13 @@ enum weir_err http_server_create(struct http_server **out, const struct http_ser
     enum weir_err err = s->branches ? page_assets_init(&s->assets) : WEIR_NOMEM;
     for (size_t i = 0; !err && i < config->loop_count; i++) err = create_branch(s, &s->branches[i], config->loops[i]);
     const struct acceptor_config acceptor = {
-        .loops = config->loops, .loop_count = config->loop_count, .context = s,
-        .admit = on_admit, .arrived = on_arrived, .lost = on_lost, .starved = on_starved,
+        .loops = config->loops,
+        .loop_count = config->loop_count,
+        .context = s,
+        .admit = on_admit,
+        .arrived = on_arrived,
+        .lost = on_lost,
+        .starved = on_starved,
     };
     if (!err) err = acceptor_create(&s->acceptor, &acceptor);
     if (err) {

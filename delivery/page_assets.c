@@ -6,7 +6,8 @@
 
 /* Placed by the build (.incbin). */
 #define EMBEDDED(symbol)                                                                                               \
-    extern const uint8_t page_##symbol##_plain[], page_##symbol##_plain_end[], page_##symbol##_packed[], page_##symbol##_packed_end[];
+    extern const uint8_t page_##symbol##_plain[], page_##symbol##_plain_end[], page_##symbol##_packed[],               \
+        page_##symbol##_packed_end[];
 EMBEDDED(index_html)
 EMBEDDED(player_html)
 EMBEDDED(index_js)
@@ -15,7 +16,10 @@ EMBEDDED(style_css)
 EMBEDDED(hls_min_js)
 
 #define ROW(symbol, name, type)                                                                                        \
-    { name, type, page_##symbol##_plain, page_##symbol##_plain_end, page_##symbol##_packed, page_##symbol##_packed_end }
+    {                                                                                                                  \
+        name, type, page_##symbol##_plain, page_##symbol##_plain_end, page_##symbol##_packed,                          \
+            page_##symbol##_packed_end                                                                                 \
+    }
 static const struct {
     const char *name, *content_type;
     const uint8_t *plain, *plain_end, *packed, *packed_end;
@@ -44,7 +48,8 @@ enum weir_err page_assets_init(struct page_assets *assets)
         p->content_type = embedded[i].content_type;
         p->plain = frozen_copy(embedded[i].plain, (size_t)(embedded[i].plain_end - embedded[i].plain));
         p->packed = frozen_copy(embedded[i].packed, (size_t)(embedded[i].packed_end - embedded[i].packed));
-        snprintf(p->etag, sizeof p->etag, "%016llx", (unsigned long long)hash(embedded[i].plain, embedded[i].plain_end));
+        snprintf(p->etag, sizeof p->etag, "%016llx",
+                 (unsigned long long)hash(embedded[i].plain, embedded[i].plain_end));
         if (p->plain && p->packed) continue;
         page_assets_deinit(assets);
         return WEIR_NOMEM;

@@ -5,10 +5,18 @@
 #include <stddef.h>
 #include <weir/base/blob.h>
 
-enum page_asset { PAGE_INDEX_HTML, PAGE_PLAYER_HTML, PAGE_INDEX_JS, PAGE_PLAYER_JS, PAGE_STYLE_CSS, PAGE_HLS_JS, PAGE_COUNT };
+enum page_asset {
+    PAGE_INDEX_HTML,
+    PAGE_PLAYER_HTML,
+    PAGE_INDEX_JS,
+    PAGE_PLAYER_JS,
+    PAGE_STYLE_CSS,
+    PAGE_HLS_JS,
+    PAGE_COUNT
+};
 
 struct page {
-    const char *name;          /* under /assets/ */
+    const char *name; /* under /assets/ */
     const char *content_type;
     struct frozen *plain, *packed;
     char etag[24];

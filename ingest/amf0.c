@@ -127,7 +127,8 @@ enum amf0_result amf0_read(struct amf0_reader *r, struct amf0_value *out)
     struct amf0_value v = { .depth = r->depth };
     const bool is_at_end = !byte_reader_left(&r->bytes);
     if (is_at_end && !r->depth) return AMF0_FINISHED;
-    if (++r->values > AMF_VALUES_MAX) return bad(r, COUNTER_AMF_LIMIT_VALUES, "an AMF0 message holds more than 4096 values");
+    if (++r->values > AMF_VALUES_MAX)
+        return bad(r, COUNTER_AMF_LIMIT_VALUES, "an AMF0 message holds more than 4096 values");
     enum amf0_result result = AMF0_VALUE;
     if (r->depth && !r->levels[r->depth].has_names && !r->levels[r->depth].left) {
         result = close_level(r, &v);

@@ -7,8 +7,16 @@
 
 enum { VIDEO_FRAME_COMMAND = 5 };
 /* Enhanced RTMP v2, "Enhanced Video" and "Enhanced Audio": packet types */
-enum { EX_SEQUENCE_START = 0, EX_CODED_FRAMES = 1, EX_SEQUENCE_END = 2, EX_CODED_FRAMES_X = 3, EX_METADATA = 4,
-       EX_MPEG2TS_SEQUENCE_START = 5, EX_MULTITRACK_VIDEO = 6, EX_MODEX = 7 };
+enum {
+    EX_SEQUENCE_START = 0,
+    EX_CODED_FRAMES = 1,
+    EX_SEQUENCE_END = 2,
+    EX_CODED_FRAMES_X = 3,
+    EX_METADATA = 4,
+    EX_MPEG2TS_SEQUENCE_START = 5,
+    EX_MULTITRACK_VIDEO = 6,
+    EX_MODEX = 7
+};
 enum { EX_MULTICHANNEL_CONFIG = 4, EX_MULTITRACK_AUDIO = 5 };
 enum { TRACKS_ONE = 0, TRACKS_MANY = 1, TRACKS_MANY_CODECS = 2 };
 
@@ -66,11 +74,16 @@ static bool codec_of(enum media_kind kind, uint32_t fourcc, enum media_codec *ou
         enum media_kind kind;
         enum media_codec codec;
     } rows[] = {
-        { FOURCC('a', 'v', 'c', '1'), MEDIA_VIDEO, CODEC_H264 }, { FOURCC('h', 'v', 'c', '1'), MEDIA_VIDEO, CODEC_HEVC },
-        { FOURCC('a', 'v', '0', '1'), MEDIA_VIDEO, CODEC_AV1 },  { FOURCC('v', 'p', '0', '9'), MEDIA_VIDEO, CODEC_VP9 },
-        { FOURCC('m', 'p', '4', 'a'), MEDIA_AUDIO, CODEC_AAC },  { FOURCC('.', 'm', 'p', '3'), MEDIA_AUDIO, CODEC_MP3 },
-        { FOURCC('O', 'p', 'u', 's'), MEDIA_AUDIO, CODEC_OPUS }, { FOURCC('f', 'L', 'a', 'C'), MEDIA_AUDIO, CODEC_FLAC },
-        { FOURCC('a', 'c', '-', '3'), MEDIA_AUDIO, CODEC_AC3 },  { FOURCC('e', 'c', '-', '3'), MEDIA_AUDIO, CODEC_EAC3 },
+        { FOURCC('a', 'v', 'c', '1'), MEDIA_VIDEO, CODEC_H264 },
+        { FOURCC('h', 'v', 'c', '1'), MEDIA_VIDEO, CODEC_HEVC },
+        { FOURCC('a', 'v', '0', '1'), MEDIA_VIDEO, CODEC_AV1 },
+        { FOURCC('v', 'p', '0', '9'), MEDIA_VIDEO, CODEC_VP9 },
+        { FOURCC('m', 'p', '4', 'a'), MEDIA_AUDIO, CODEC_AAC },
+        { FOURCC('.', 'm', 'p', '3'), MEDIA_AUDIO, CODEC_MP3 },
+        { FOURCC('O', 'p', 'u', 's'), MEDIA_AUDIO, CODEC_OPUS },
+        { FOURCC('f', 'L', 'a', 'C'), MEDIA_AUDIO, CODEC_FLAC },
+        { FOURCC('a', 'c', '-', '3'), MEDIA_AUDIO, CODEC_AC3 },
+        { FOURCC('e', 'c', '-', '3'), MEDIA_AUDIO, CODEC_EAC3 },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (rows[i].fourcc != fourcc || rows[i].kind != kind) continue;
@@ -165,7 +178,8 @@ static enum weir_err read_multitrack(struct parser *p)
     const unsigned tracks = types >> 4;
     p->packet_type = types & 0xF;
     if (p->r.failed || tracks > TRACKS_MANY_CODECS) return bad(p, "a multitrack message has an unknown form");
-    if (p->packet_type == (p->kind == MEDIA_VIDEO ? (unsigned)EX_MULTITRACK_VIDEO : (unsigned)EX_MULTITRACK_AUDIO) || p->packet_type == EX_MODEX)
+    if (p->packet_type == (p->kind == MEDIA_VIDEO ? (unsigned)EX_MULTITRACK_VIDEO : (unsigned)EX_MULTITRACK_AUDIO) ||
+        p->packet_type == EX_MODEX)
         return bad(p, "a multitrack message inside another");
     uint32_t fourcc = tracks == TRACKS_MANY_CODECS ? 0 : read_u32(&p->r);
     do {
@@ -192,7 +206,8 @@ static enum weir_err read_enhanced(struct parser *p, unsigned frame_type)
         add(p, FLV_IGNORED, 0); /* one command byte follows instead of a FourCC */
         return WEIR_OK;
     }
-    if (p->packet_type == (p->kind == MEDIA_VIDEO ? (unsigned)EX_MULTITRACK_VIDEO : (unsigned)EX_MULTITRACK_AUDIO)) return read_multitrack(p);
+    if (p->packet_type == (p->kind == MEDIA_VIDEO ? (unsigned)EX_MULTITRACK_VIDEO : (unsigned)EX_MULTITRACK_AUDIO))
+        return read_multitrack(p);
     const uint32_t fourcc = read_u32(&p->r);
     if (p->r.failed) return bad(p, "the message ends before its FourCC");
     return add_track(p, fourcc, 0, p->r.at, byte_reader_left(&p->r));
@@ -200,7 +215,9 @@ static enum weir_err read_enhanced(struct parser *p, unsigned frame_type)
 
 static enum weir_err read_legacy_video(struct parser *p, unsigned head)
 {
-    static const char *const names[16] = { [2] = "Sorenson H.263", [3] = "Screen video", [4] = "VP6", [5] = "VP6 with alpha", [6] = "Screen video 2" };
+    static const char *const names[16] = {
+        [2] = "Sorenson H.263", [3] = "Screen video", [4] = "VP6", [5] = "VP6 with alpha", [6] = "Screen video 2"
+    };
     const unsigned codec = head & 0xF, frame_type = head >> 4;
     if (frame_type == VIDEO_FRAME_COMMAND) {
         add(p, FLV_IGNORED, 0);
@@ -252,8 +269,22 @@ enum weir_err flv_video_parse(const uint8_t *data, size_t bytes, struct flv_even
 
 static enum weir_err read_legacy_audio(struct parser *p, unsigned format)
 {
-    static const char *const names[16] = { "PCM", "ADPCM", NULL, "PCM", "Nellymoser 16 kHz", "Nellymoser 8 kHz", "Nellymoser", "G.711 A-law",
-                                           "G.711 mu-law", NULL, NULL, "Speex", NULL, NULL, NULL, "device sound" };
+    static const char *const names[16] = { "PCM",
+                                           "ADPCM",
+                                           NULL,
+                                           "PCM",
+                                           "Nellymoser 16 kHz",
+                                           "Nellymoser 8 kHz",
+                                           "Nellymoser",
+                                           "G.711 A-law",
+                                           "G.711 mu-law",
+                                           NULL,
+                                           NULL,
+                                           "Speex",
+                                           NULL,
+                                           NULL,
+                                           NULL,
+                                           "device sound" };
     if (format != 10 && format != 2 && format != 14) {
         struct flv_event *e = add(p, FLV_UNSUPPORTED, 0);
         if (e && names[format]) snprintf(e->what, sizeof e->what, "%s", names[format]);

@@ -29,11 +29,11 @@ struct rtmp_chunk_reader {
     uint32_t chunk_bytes;
     struct chunk_stream *streams;
     uint32_t stream_count, stream_capacity;
-    uint32_t current;             /* index of the stream whose chunk is being read */
-    uint32_t left_bytes;          /* of that chunk's payload; 0: a header comes next */
+    uint32_t current;    /* index of the stream whose chunk is being read */
+    uint32_t left_bytes; /* of that chunk's payload; 0: a header comes next */
     size_t held_bytes;
     uint8_t header[HEADER_BYTES_MAX];
-    uint8_t header_bytes;         /* an incomplete header waits here */
+    uint8_t header_bytes; /* an incomplete header waits here */
 };
 
 struct rtmp_chunk_reader *rtmp_chunk_reader_create(struct counters *counters)
@@ -160,8 +160,8 @@ static enum weir_err bad(const char **why, const char *text)
 }
 
 /* What a header means for its stream; the extended timestamp has been put into h->field by now. */
-static enum weir_err begin_chunk(struct rtmp_chunk_reader *r, struct chunk_stream *s, const struct header *h, bool is_extended,
-                                 const char **why)
+static enum weir_err begin_chunk(struct rtmp_chunk_reader *r, struct chunk_stream *s, const struct header *h,
+                                 bool is_extended, const char **why)
 {
     const bool is_new_message = !s->is_assembling;
     if (h->fmt <= 1) {
@@ -197,7 +197,8 @@ static enum weir_err begin_chunk(struct rtmp_chunk_reader *r, struct chunk_strea
 }
 
 /* Reads one header from contiguous bytes. *used: its bytes; 0: more are needed. */
-static enum weir_err take_header(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *used, const char **why)
+static enum weir_err take_header(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *used,
+                                 const char **why)
 {
     struct header h;
     *used = 0;
@@ -205,7 +206,8 @@ static enum weir_err take_header(struct rtmp_chunk_reader *r, const uint8_t *in,
     if (!whole || bytes < whole) return WEIR_OK;
     read_header(in, whole, &h);
     struct chunk_stream *s = find_stream(r, h.csid);
-    if (!s && h.fmt >= 2) return bad(why, "a chunk stream begins with a header that leaves its message's length to an earlier one");
+    if (!s && h.fmt >= 2)
+        return bad(why, "a chunk stream begins with a header that leaves its message's length to an earlier one");
     if (h.csid < 2) return bad(why, "chunk stream ids below 2 do not exist");
     bool is_extended = h.fmt <= 2 ? h.field == EXTENDED : s->has_extended;
     size_t total = whole + (is_extended ? 4 : 0);
@@ -264,7 +266,8 @@ static enum weir_err finish_message(struct rtmp_chunk_reader *r, struct chunk_st
     return WEIR_OK;
 }
 
-static enum weir_err take_payload(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *used, const char **why)
+static enum weir_err take_payload(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *used,
+                                  const char **why)
 {
     struct chunk_stream *s = &r->streams[r->current];
     const uint32_t run = bytes < r->left_bytes ? (uint32_t)bytes : r->left_bytes;
@@ -278,15 +281,16 @@ static enum weir_err take_payload(struct rtmp_chunk_reader *r, const uint8_t *in
 }
 
 /* One header or one run of payload from contiguous bytes. *used is 0 when a header is incomplete. */
-static enum weir_err take_step(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *used, const char **why)
+static enum weir_err take_step(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *used,
+                               const char **why)
 {
     return r->left_bytes ? take_payload(r, in, bytes, used, why) : take_header(r, in, bytes, used, why);
 }
 
 /* The waiting header first: it grows byte by byte until it is whole (at most 18 times, and rarely). What was looked at to
  * learn a habit and turned out to be payload, or the next header, is taken from there too. */
-static enum weir_err take_waiting(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *at, size_t *used,
-                                  const char **why)
+static enum weir_err take_waiting(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *at,
+                                  size_t *used, const char **why)
 {
     const enum weir_err err = take_step(r, r->header, r->header_bytes, used, why);
     if (err) return err;

@@ -57,7 +57,8 @@ static enum weir_err take_connect(struct rtmp_session *s, struct command *c, con
     }
     while (amf0_read(&c->args, &v) == AMF0_VALUE && !(v.kind == AMF0_END && v.depth == 0)) {
         if (v.depth == 1 && is_text(&v.name, "app")) is_too_long |= !copy_text(&v, app, sizeof app);
-        if (v.depth == 1 && is_text(&v.name, "flashVer") && !copy_text(&v, s->client, sizeof s->client)) s->client[0] = 0;
+        if (v.depth == 1 && is_text(&v.name, "flashVer") && !copy_text(&v, s->client, sizeof s->client))
+            s->client[0] = 0;
     }
     if (c->args.why) {
         *why = c->args.why;
@@ -88,15 +89,19 @@ static enum weir_err take_publish(struct rtmp_session *s, struct command *c, con
         return WEIR_MALFORMED;
     }
     if (s->phase != RTMP_COMMANDS) {
-        rtmp_reply_status(&s->out, c->message->stream_id, true, "NetStream.Publish.Failed", "One connection publishes one stream.");
+        rtmp_reply_status(&s->out, c->message->stream_id, true, "NetStream.Publish.Failed",
+                          "One connection publishes one stream.");
         return WEIR_OK;
     }
     s->stream_id = c->message->stream_id;
     bool is_usable = true;
     if (amf0_read(&c->args, &v) == AMF0_VALUE) { /* the command object: null */
         is_usable = amf0_skip(&c->args, &v) == AMF0_VALUE;
-        if (is_usable && amf0_read(&c->args, &v) == AMF0_VALUE && v.kind != AMF0_NULL) is_usable = copy_text(&v, name, sizeof name);
-        if (is_usable && amf0_read(&c->args, &v) == AMF0_VALUE && v.kind == AMF0_STRING && !copy_text(&v, type, sizeof type)) is_usable = false;
+        if (is_usable && amf0_read(&c->args, &v) == AMF0_VALUE && v.kind != AMF0_NULL)
+            is_usable = copy_text(&v, name, sizeof name);
+        if (is_usable && amf0_read(&c->args, &v) == AMF0_VALUE && v.kind == AMF0_STRING &&
+            !copy_text(&v, type, sizeof type))
+            is_usable = false;
     }
     if (!is_usable || c->args.why) {
         counter_add(s->counters, COUNTER_RTMP_LIMIT_NAME, 1);
@@ -124,7 +129,8 @@ static void refuse_play(struct rtmp_session *s, struct command *c)
 {
     s->stream_id = c->message->stream_id;
     rtmp_session_refuse(s, "NetStream.Play.Failed",
-                        "weir serves players over HLS, not RTMP: open http://HOST:8080/live/NAME/ in a browser, or /live/NAME/index.m3u8 in a player.");
+                        "weir serves players over HLS, not RTMP: open http://HOST:8080/live/NAME/ in a browser, or "
+                        "/live/NAME/index.m3u8 in a player.");
 }
 
 static void take_release(struct rtmp_session *s, struct command *c)
@@ -224,7 +230,8 @@ void rtmp_data_take(struct rtmp_session *s, const struct rtmp_message *m)
     if (!is_text(&v.text, "onMetaData")) return;
     while (amf0_read(&r, &v) == AMF0_VALUE) {
         if (v.depth != 1) continue;
-        if (v.kind == AMF0_NUMBER && (is_text(&v.name, "framerate") || is_text(&v.name, "videoframerate"))) frame_rate = v.number;
+        if (v.kind == AMF0_NUMBER && (is_text(&v.name, "framerate") || is_text(&v.name, "videoframerate")))
+            frame_rate = v.number;
         if (is_text(&v.name, "encoder") && !copy_text(&v, encoder, sizeof encoder)) encoder[0] = 0;
     }
     if (s->phase == RTMP_PUBLISHING) s->events.metadata(s->events.context, frame_rate, encoder);

@@ -28,15 +28,15 @@ struct rtmp_connection {
     struct rtmp_connection *next, *previous;
     struct rtmp_session *session;
     struct publication *publication;
-    struct stream *stream;        /* while accepted */
-    char *name;                   /* of the stream, for the log; NULL before publish */
-    uint8_t *leftover;            /* read behind a publish that is being decided */
+    struct stream *stream; /* while accepted */
+    char *name;            /* of the stream, for the log; NULL before publish */
+    uint8_t *leftover;     /* read behind a publish that is being decided */
     size_t leftover_bytes;
     uint8_t address[16];
     char peer[NET_PEER_BYTES];
     int64_t started_us, phase_us, data_us;
     uint64_t bytes_in;
-    const char *end_reason;       /* set: close as soon as nobody is inside */
+    const char *end_reason; /* set: close as soon as nobody is inside */
     uint8_t errors_logged, extra_tracks_logged;
     bool is_counted_active, is_lingering, is_inside;
 };
@@ -67,9 +67,9 @@ static void end_publication(struct rtmp_connection *c)
     c->publication = NULL;
     publication_end(p, false);
     if (was_publishing)
-        log_event(LOG_INGEST, LOG_INFO, log_name(c), "publish_ended", "peer=%s reason=\"%s\" seconds=%lld bytes=%llu", c->peer,
-                  c->end_reason ? c->end_reason : "stopped", (long long)(clock_now_us() - c->phase_us) / 1000000,
-                  (unsigned long long)c->bytes_in);
+        log_event(LOG_INGEST, LOG_INFO, log_name(c), "publish_ended", "peer=%s reason=\"%s\" seconds=%lld bytes=%llu",
+                  c->peer, c->end_reason ? c->end_reason : "stopped",
+                  (long long)(clock_now_us() - c->phase_us) / 1000000, (unsigned long long)c->bytes_in);
 }
 
 static void destroy(struct rtmp_connection *c)
@@ -83,7 +83,8 @@ static void destroy(struct rtmp_connection *c)
     else
         home->first = c->next;
     if (c->next) c->next->previous = c->previous;
-    log_event(LOG_INGEST, LOG_DEBUG, log_name(c), "rtmp_closed", "peer=%s reason=\"%s\"", c->peer, c->end_reason ? c->end_reason : "");
+    log_event(LOG_INGEST, LOG_DEBUG, log_name(c), "rtmp_closed", "peer=%s reason=\"%s\"", c->peer,
+              c->end_reason ? c->end_reason : "");
     count(c, COUNTER_RTMP_CLOSED);
     home->closed(home->context, c->address);
     rtmp_session_destroy(c->session);
@@ -140,7 +141,8 @@ static void settle(struct rtmp_connection *c)
 
 static void log_refusal(struct rtmp_connection *c, const char *reason, const char *text)
 {
-    log_event(LOG_INGEST, LOG_WARN, log_name(c), "publish_refused", "peer=%s reason=%s text=\"%s\"", c->peer, reason, text);
+    log_event(LOG_INGEST, LOG_WARN, log_name(c), "publish_refused", "peer=%s reason=%s text=\"%s\"", c->peer, reason,
+              text);
 }
 
 static void count_refusal(struct rtmp_connection *c, enum publish_verdict verdict)
@@ -222,10 +224,14 @@ static void on_publish(void *context, const char *app, const char *name)
     memcpy(request.peer, c->peer, sizeof request.peer);
     free(c->name);
     c->name = strdup(request.name);
-    const struct publication_events events = { .context = c, .accepted = on_accepted, .refused = on_refused, .revoked = on_revoked };
-    c->publication = publication_start(c->home->config->gate, c->home->config->registry, c->home->loop, &request, &events);
+    const struct publication_events events = {
+        .context = c, .accepted = on_accepted, .refused = on_refused, .revoked = on_revoked
+    };
+    c->publication = publication_start(c->home->config->gate, c->home->config->registry, c->home->loop, &request,
+                                       &events);
     explicit_bzero(request.key, sizeof request.key);
-    if (!c->publication) rtmp_session_refuse(c->session, "NetStream.Publish.Failed", publish_verdict_text(PUBLISH_FAILED));
+    if (!c->publication)
+        rtmp_session_refuse(c->session, "NetStream.Publish.Failed", publish_verdict_text(PUBLISH_FAILED));
 }
 
 static void log_error(struct rtmp_connection *c, const char *event, const char *why)
@@ -239,7 +245,8 @@ static void log_error(struct rtmp_connection *c, const char *event, const char *
 static void refuse_codec(struct rtmp_connection *c, const char *what)
 {
     char text[256];
-    snprintf(text, sizeof text, "%s. weir carries H.264, HEVC, AV1 or VP9 video with AAC, MP3, Opus, FLAC or AC-3 audio.", what);
+    snprintf(text, sizeof text,
+             "%s. weir carries H.264, HEVC, AV1 or VP9 video with AAC, MP3, Opus, FLAC or AC-3 audio.", what);
     count(c, COUNTER_PUBLISH_REFUSED_CODEC);
     log_refusal(c, "unsupported_codec", what);
     rtmp_session_refuse(c->session, "NetStream.Publish.Rejected", text);
@@ -281,7 +288,10 @@ static void on_frame(void *context, const struct rtmp_frame *frame)
         .offset = frame->offset,
         .bytes = frame->bytes,
         .is_claimed_key = frame->is_key,
-        .wire = { .wire = frame->timestamp_ms, .wire_bits = 32, .wire_hz = 1000, .composition = frame->composition_ms,
+        .wire = { .wire = frame->timestamp_ms,
+                  .wire_bits = 32,
+                  .wire_hz = 1000,
+                  .composition = frame->composition_ms,
                   .offset_ns = frame->offset_ns },
         .now_us = c->data_us,
         .wall_us = clock_wall_us(),
@@ -301,8 +311,8 @@ static void on_metadata(void *context, double frame_rate, const char *encoder)
     struct rtmp_connection *c = context;
     if (!c->stream) return;
     stream_set_frame_rate_hint(c->stream, frame_rate);
-    log_event(LOG_INGEST, LOG_INFO, log_name(c), "metadata", "peer=%s encoder=%s frame_rate=%.3f", c->peer, log_quote_text(encoder).text,
-              frame_rate);
+    log_event(LOG_INGEST, LOG_INFO, log_name(c), "metadata", "peer=%s encoder=%s frame_rate=%.3f", c->peer,
+              log_quote_text(encoder).text, frame_rate);
 }
 
 static void on_unpublish(void *context)
@@ -316,7 +326,8 @@ static void on_extra_track(void *context, enum media_kind kind, uint8_t track, u
     struct rtmp_connection *c = context;
     if (c->extra_tracks_logged >= ERRORS_LOGGED_MAX || so_far != 1) return;
     c->extra_tracks_logged++;
-    log_event(LOG_INGEST, LOG_WARN, log_name(c), "extra_track", "peer=%s kind=%s track=%u reason=\"only track 0 is carried; the others are dropped and counted\"",
+    log_event(LOG_INGEST, LOG_WARN, log_name(c), "extra_track",
+              "peer=%s kind=%s track=%u reason=\"only track 0 is carried; the others are dropped and counted\"",
               c->peer, kind == MEDIA_VIDEO ? "video" : "audio", track);
 }
 
@@ -362,11 +373,13 @@ static void feed(struct rtmp_connection *c, const uint8_t *in, size_t bytes)
     const enum weir_err err = rtmp_session_feed(c->session, in, bytes, &consumed, &why);
     if (err) {
         count(c, COUNTER_RTMP_MALFORMED);
-        log_event(LOG_INGEST, LOG_WARN, log_name(c), "rtmp_broken", "peer=%s error=\"%s\" reason=\"%s\"", c->peer, err_name(err), why);
+        log_event(LOG_INGEST, LOG_WARN, log_name(c), "rtmp_broken", "peer=%s error=\"%s\" reason=\"%s\"", c->peer,
+                  err_name(err), why);
         if (!c->end_reason) c->end_reason = why;
         return;
     }
-    if (rtmp_session_phase(c->session) == RTMP_DECIDING && !keep_leftover(c, in + consumed, bytes - consumed)) c->end_reason = "out of memory";
+    if (rtmp_session_phase(c->session) == RTMP_DECIDING && !keep_leftover(c, in + consumed, bytes - consumed))
+        c->end_reason = "out of memory";
 }
 
 static void take_leftover(struct rtmp_connection *c)
@@ -417,7 +430,8 @@ static void on_ready(struct gather_watch *w, unsigned events)
     struct rtmp_connection *c = (struct rtmp_connection *)w;
     c->is_inside = true;
     if (events & (GATHER_READ | GATHER_BROKEN)) read_socket(c);
-    if (events & GATHER_BROKEN && !c->end_reason && rtmp_session_phase(c->session) == RTMP_DECIDING) c->end_reason = "connection lost";
+    if (events & GATHER_BROKEN && !c->end_reason && rtmp_session_phase(c->session) == RTMP_DECIDING)
+        c->end_reason = "connection lost";
     c->is_inside = false;
     settle(c);
 }
@@ -426,7 +440,8 @@ static void on_ready(struct gather_watch *w, unsigned events)
 
 static void set_socket_options(int fd)
 {
-    const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES, timeout = USER_TIMEOUT_MS;
+    const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES,
+              timeout = USER_TIMEOUT_MS;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
@@ -440,8 +455,16 @@ void rtmp_connection_start(struct rtmp_home *home, int fd, const struct sockaddr
     loop_assert_current(home->loop);
     struct rtmp_connection *c = calloc(1, sizeof *c);
     const struct rtmp_session_events events = {
-        .context = c, .publish = on_publish, .config = on_config, .codec = on_codec, .frame = on_frame, .metadata = on_metadata,
-        .unpublish = on_unpublish, .extra_track = on_extra_track, .unsupported = on_unsupported, .random = on_random,
+        .context = c,
+        .publish = on_publish,
+        .config = on_config,
+        .codec = on_codec,
+        .frame = on_frame,
+        .metadata = on_metadata,
+        .unpublish = on_unpublish,
+        .extra_track = on_extra_track,
+        .unsupported = on_unsupported,
+        .random = on_random,
     };
     uint8_t address[16];
     net_address_bytes(peer, address);
@@ -482,7 +505,8 @@ static void check_deadline(struct rtmp_connection *c, int64_t now_us)
         finish(c, "nothing was published in time");
     } else if (now_us - c->data_us > config->idle_us) {
         count(c, COUNTER_RTMP_IDLE_TIMEOUT);
-        log_event(LOG_INGEST, LOG_WARN, log_name(c), "publisher_idle", "peer=%s seconds=%lld", c->peer, (long long)(now_us - c->data_us) / 1000000);
+        log_event(LOG_INGEST, LOG_WARN, log_name(c), "publisher_idle", "peer=%s seconds=%lld", c->peer,
+                  (long long)(now_us - c->data_us) / 1000000);
         finish(c, "no data");
     } else if (c->stream) {
         stream_tick(c->stream, now_us);

@@ -43,7 +43,9 @@ static bool find_digest(const uint8_t c1[RTMP_HANDSHAKE_BYTES], unsigned *scheme
     for (unsigned s = 0; s < 2; s++) {
         uint8_t expected[DIGEST_BYTES];
         const size_t offset = digest_offset(c1, s);
-        if (!digest_block(c1, offset, client_key, CLIENT_TEXT_BYTES, expected) || memcmp(c1 + offset, expected, DIGEST_BYTES)) continue;
+        if (!digest_block(c1, offset, client_key, CLIENT_TEXT_BYTES, expected) ||
+            memcmp(c1 + offset, expected, DIGEST_BYTES))
+            continue;
         *scheme = s;
         *at = offset;
         return true;
@@ -77,7 +79,8 @@ enum weir_err rtmp_handshake_answer(const uint8_t in[RTMP_C0_C1_BYTES], const ui
     memcpy(s2, random + RTMP_HANDSHAKE_BYTES, RTMP_HANDSHAKE_BYTES);
     store_u32(s1, uptime_ms);
     /* bytes 4 to 7 are zero in the simple form, a player's version in the other */
-    *used_digest = load_u32(c1 + 4) != 0 && find_digest(c1, &scheme, &digest_at) && answer_digest(c1, scheme, digest_at, s1, s2);
+    *used_digest = load_u32(c1 + 4) != 0 && find_digest(c1, &scheme, &digest_at) &&
+                   answer_digest(c1, scheme, digest_at, s1, s2);
     if (*used_digest) return WEIR_OK;
     store_u32(s1 + 4, 0);
     memcpy(s2, c1, RTMP_HANDSHAKE_BYTES); /* the echo */

@@ -8,8 +8,8 @@
 #define BODY_BYTES_MAX (8 * 1024)
 
 /* One message in fmt 0 and fmt 3 chunks. */
-static void send(struct byte_writer *out, unsigned csid, uint8_t type, uint32_t stream_id, const uint8_t *body, size_t bytes,
-                 size_t chunk_bytes)
+static void send(struct byte_writer *out, unsigned csid, uint8_t type, uint32_t stream_id, const uint8_t *body,
+                 size_t bytes, size_t chunk_bytes)
 {
     write_u8(out, (uint8_t)csid);
     write_u24(out, 0);

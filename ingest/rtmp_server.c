@@ -105,8 +105,13 @@ enum weir_err rtmp_server_create(struct rtmp_server **out, const struct rtmp_ser
     enum weir_err err = s->branches ? WEIR_OK : WEIR_NOMEM;
     for (size_t i = 0; !err && i < config->loop_count; i++) err = create_branch(s, &s->branches[i], config->loops[i]);
     const struct acceptor_config acceptor = {
-        .loops = config->loops, .loop_count = config->loop_count, .context = s,
-        .admit = on_admit, .arrived = on_arrived, .lost = on_lost, .starved = on_starved,
+        .loops = config->loops,
+        .loop_count = config->loop_count,
+        .context = s,
+        .admit = on_admit,
+        .arrived = on_arrived,
+        .lost = on_lost,
+        .starved = on_starved,
     };
     if (!err) err = acceptor_create(&s->acceptor, &acceptor);
     if (err) {

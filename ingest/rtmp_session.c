@@ -95,7 +95,8 @@ static enum weir_err answer_hello(struct rtmp_session *s, const char **why)
 }
 
 /* C0 and C1 are collected, C2 is only counted. */
-static enum weir_err take_handshake(struct rtmp_session *s, const uint8_t *in, size_t bytes, size_t *used, const char **why)
+static enum weir_err take_handshake(struct rtmp_session *s, const uint8_t *in, size_t bytes, size_t *used,
+                                    const char **why)
 {
     if (s->handshake_bytes < RTMP_C0_C1_BYTES) {
         if (!s->handshake_bytes && in[0] != RTMP_VERSION) {
@@ -175,7 +176,8 @@ static void take_media(struct rtmp_session *s, struct rtmp_message *m)
     const char *why = "";
     const uint8_t *data = blob_data(m->body);
     const size_t bytes = blob_bytes(m->body);
-    const enum weir_err err = m->type == RTMP_VIDEO ? flv_video_parse(data, bytes, &events, &why) : flv_audio_parse(data, bytes, &events, &why);
+    const enum weir_err err = m->type == RTMP_VIDEO ? flv_video_parse(data, bytes, &events, &why)
+                                                    : flv_audio_parse(data, bytes, &events, &why);
     if (err) {
         counter_add(s->counters, COUNTER_FLV_MALFORMED, 1);
         return;
@@ -205,7 +207,9 @@ static void take_aggregate(struct rtmp_session *s, struct rtmp_message *m)
         if (!has_first) first_ms = time_ms;
         has_first = true;
         if (type != RTMP_AUDIO && type != RTMP_VIDEO) continue;
-        struct rtmp_message inner = { .type = type, .timestamp_ms = m->timestamp_ms + (time_ms - first_ms), .stream_id = m->stream_id };
+        struct rtmp_message inner = { .type = type,
+                                      .timestamp_ms = m->timestamp_ms + (time_ms - first_ms),
+                                      .stream_id = m->stream_id };
         inner.body = blob_copy(body.data, body.bytes);
         if (!inner.body) return;
         take_media(s, &inner);
@@ -276,7 +280,8 @@ static enum weir_err check_output(struct rtmp_session *s, const char **why)
     return WEIR_LIMIT;
 }
 
-enum weir_err rtmp_session_feed(struct rtmp_session *s, const uint8_t *in, size_t bytes, size_t *consumed, const char **why)
+enum weir_err rtmp_session_feed(struct rtmp_session *s, const uint8_t *in, size_t bytes, size_t *consumed,
+                                const char **why)
 {
     size_t at = 0;
     enum weir_err err = WEIR_OK;

@@ -17,9 +17,9 @@ struct rtmp_session {
     size_t sent_bytes;
     uint64_t received_bytes, acknowledged_bytes;
     uint32_t peer_window_bytes;
-    char *app;                        /* from connect; NULL before */
+    char *app; /* from connect; NULL before */
     char client[48];
-    uint32_t stream_id;               /* of publish */
+    uint32_t stream_id; /* of publish */
     uint32_t streams_created, commands;
     enum media_codec codecs[MEDIA_AUDIO + 1]; /* last seen */
     uint64_t extra_track_frames;

@@ -30,7 +30,8 @@ static void write_styp(struct byte_writer *w)
 /* 8.8.8. Returns where the data offset stands. */
 static size_t write_trun(struct byte_writer *w, const struct fmp4_sample *samples, size_t count)
 {
-    const size_t trun = full_box_open(w, "trun", 1, TRUN_DATA_OFFSET | TRUN_DURATION | TRUN_SIZE | TRUN_FLAGS | TRUN_COMPOSITION);
+    const size_t trun = full_box_open(w, "trun", 1,
+                                      TRUN_DATA_OFFSET | TRUN_DURATION | TRUN_SIZE | TRUN_FLAGS | TRUN_COMPOSITION);
     write_u32(w, (uint32_t)count);
     const size_t offset_at = w->bytes;
     write_u32(w, 0);

@@ -10,7 +10,7 @@
 
 struct fmp4_sample {
     struct piece payload;
-    int64_t dts;                /* in the track's timescale */
+    int64_t dts; /* in the track's timescale */
     uint32_t duration;
     int32_t composition_offset;
     bool is_sync;

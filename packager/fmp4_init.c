@@ -68,7 +68,10 @@ static void write_full_config_box(struct byte_writer *w, const char *type, unsig
 
 static void write_video_entry(struct byte_writer *w, const struct codec_facts *f, struct byte_span config)
 {
-    const char *type = f->codec == CODEC_H264 ? "avc1" : f->codec == CODEC_HEVC ? "hvc1" : f->codec == CODEC_AV1 ? "av01" : "vp09";
+    const char *type = f->codec == CODEC_H264   ? "avc1"
+                       : f->codec == CODEC_HEVC ? "hvc1"
+                       : f->codec == CODEC_AV1  ? "av01"
+                                                : "vp09";
     const size_t entry = box_open(w, type);
     write_zeros(w, 6);
     write_u16(w, 1);
@@ -133,8 +136,11 @@ static void write_esds(struct byte_writer *w, const struct codec_facts *f, struc
 
 static void write_audio_entry(struct byte_writer *w, const struct codec_facts *f, struct byte_span config)
 {
-    const char *type = f->codec == CODEC_OPUS ? "Opus" : f->codec == CODEC_FLAC ? "fLaC" : f->codec == CODEC_AC3 ? "ac-3"
-                       : f->codec == CODEC_EAC3 ? "ec-3" : "mp4a";
+    const char *type = f->codec == CODEC_OPUS   ? "Opus"
+                       : f->codec == CODEC_FLAC ? "fLaC"
+                       : f->codec == CODEC_AC3  ? "ac-3"
+                       : f->codec == CODEC_EAC3 ? "ec-3"
+                                                : "mp4a";
     const size_t entry = box_open(w, type);
     write_zeros(w, 6);
     write_u16(w, 1);

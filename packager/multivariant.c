@@ -8,7 +8,8 @@ void multivariant_note_rate(struct multivariant *m, uint32_t nominal_90k)
     m->nominal_90k = nominal_90k;
 }
 
-static uint64_t sum(const struct rendition *video, const struct rendition *audio, uint64_t (*read)(const struct rendition *r))
+static uint64_t sum(const struct rendition *video, const struct rendition *audio,
+                    uint64_t (*read)(const struct rendition *r))
 {
     return (video ? read(video) : 0) + (audio ? read(audio) : 0);
 }
@@ -22,7 +23,11 @@ static uint64_t peak(const struct rendition *r)
 static void find_rate(const struct multivariant *m, const struct codec_facts *facts, struct multivariant_config *c)
 {
     /* 90000 / 3003 is 30000/1001 */
-    static const uint32_t known[][3] = { { 3003, 30000, 1001 }, { 1501, 60000, 1001 }, { 1502, 60000, 1001 }, { 3753, 24000, 1001 }, { 3754, 24000, 1001 } };
+    static const uint32_t known[][3] = { { 3003, 30000, 1001 },
+                                         { 1501, 60000, 1001 },
+                                         { 1502, 60000, 1001 },
+                                         { 3753, 24000, 1001 },
+                                         { 3754, 24000, 1001 } };
     c->fps_num = facts->fps_num;
     c->fps_den = facts->fps_den;
     if (c->fps_num || !m->nominal_90k) return;
@@ -33,14 +38,15 @@ static void find_rate(const struct multivariant *m, const struct codec_facts *fa
     }
 }
 
-void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct rendition *video, const struct rendition *audio)
+void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct rendition *video,
+                         const struct rendition *audio)
 {
     if (video && !video->has_published) video = NULL;
     if (audio && !audio->has_published) audio = NULL;
     const uint64_t peak_bps = sum(video, audio, peak);
     struct track *video_track = video ? video->track : NULL, *audio_track = audio ? audio->track : NULL;
-    const bool is_same = m->has_video == (video != NULL) && m->has_audio == (audio != NULL) && m->video == video_track &&
-                         m->audio == audio_track && peak_bps <= m->bandwidth_bps;
+    const bool is_same = m->has_video == (video != NULL) && m->has_audio == (audio != NULL) &&
+                         m->video == video_track && m->audio == audio_track && peak_bps <= m->bandwidth_bps;
     if (is_same || (!video && !audio)) return;
     if (peak_bps > m->bandwidth_bps) m->bandwidth_bps = peak_bps * AIR_PERCENT / 100;
     struct multivariant_config c = {

@@ -7,14 +7,15 @@
 #include "rendition.h"
 
 struct multivariant {
-    uint64_t bandwidth_bps;       /* as announced */
-    struct track *video, *audio;  /* as announced; compared, not owned */
-    uint32_t nominal_90k;         /* of the last frame */
+    uint64_t bandwidth_bps;      /* as announced */
+    struct track *video, *audio; /* as announced; compared, not owned */
+    uint32_t nominal_90k;        /* of the last frame */
     bool has_video, has_audio;
 };
 
 /* Publishes it again where renditions, tracks or the peak changed. */
-void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct rendition *video, const struct rendition *audio);
+void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct rendition *video,
+                         const struct rendition *audio);
 void multivariant_note_rate(struct multivariant *m, uint32_t nominal_90k);
 
 #endif

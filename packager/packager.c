@@ -16,8 +16,8 @@
 #define MSN_AHEAD_MAX 24                 /* a burst may run ahead of the clock by this: three seconds' worth */
 #define DISCONTINUITY_US 1000000
 #define CUTS_WAITING_MAX 64
-#define AUDIO_PATIENCE_90K 90000         /* how far video may be past a cut before audio is closed without having reached it */
-#define VIDEO_PATIENCE_90K (2 * 90000)   /* how far audio may be ahead of missing video before it leads */
+#define AUDIO_PATIENCE_90K 90000 /* how far video may be past a cut before audio is closed without having reached it */
+#define VIDEO_PATIENCE_90K (2 * 90000) /* how far audio may be ahead of missing video before it leads */
 
 /* A cut that video made and audio has yet to reach. */
 struct waiting_cut {
@@ -39,11 +39,11 @@ struct packager {
     bool has_era, has_video, audio_leads; /* has_video: the era's first keyframe came, and it goes on */
     uint32_t era;
     int64_t era_start_90k, era_wall_us;
-    int64_t first_audio_90k;              /* of the era; -1: none yet */
-    int64_t video_last_90k;               /* dts of the last video frame */
+    int64_t first_audio_90k; /* of the era; -1: none yet */
+    int64_t video_last_90k;  /* dts of the last video frame */
     uint64_t msn, discontinuity;
-    struct queue pending;                 /* audio packets that wait for video: struct media_packet, payload referenced */
-    struct queue cuts;                    /* struct waiting_cut */
+    struct queue pending; /* audio packets that wait for video: struct media_packet, payload referenced */
+    struct queue cuts;    /* struct waiting_cut */
 };
 
 uint64_t packager_first_msn(int64_t wall_us)
@@ -66,7 +66,10 @@ static void note_drop(struct packager *p, uint64_t frames)
 static struct rendition *make_rendition(struct packager *p, const char *name, enum edge_media media)
 {
     struct rendition_config config = {
-        .media = media, .edge = p->edge, .window_us = p->policy.window_us, .run_id = p->config.run_id,
+        .media = media,
+        .edge = p->edge,
+        .window_us = p->policy.window_us,
+        .run_id = p->config.run_id,
         .target_duration_s = (uint32_t)((p->policy.segment_max_us + 999999) / 1000000),
     };
     struct rendition *r = NULL;
@@ -83,10 +86,12 @@ static struct rendition *ready_rendition(struct packager *p, enum media_kind kin
     struct track *track = p->tracks[kind];
     if (!track) return NULL;
     if (!*r) {
-        *r = kind == MEDIA_VIDEO ? make_rendition(p, "video", EDGE_VIDEO_MP4) : make_rendition(p, "audio", EDGE_AUDIO_MP4);
+        *r = kind == MEDIA_VIDEO ? make_rendition(p, "video", EDGE_VIDEO_MP4)
+                                 : make_rendition(p, "audio", EDGE_AUDIO_MP4);
         /* the first rendition of a run carries the era's tag; one that joins later shares the era without it */
         if (*r && !(kind == MEDIA_VIDEO ? p->audio : p->video)) rendition_begin_era(*r, p->discontinuity);
-        if (*r && kind == MEDIA_AUDIO && p->video && !p->video->has_published) rendition_begin_era(*r, p->discontinuity);
+        if (*r && kind == MEDIA_AUDIO && p->video && !p->video->has_published)
+            rendition_begin_era(*r, p->discontinuity);
     }
     if (!*r) return NULL;
     if ((*r)->track == track) return *r;
@@ -115,8 +120,8 @@ static void close_segment(struct packager *p, struct rendition *r, const struct 
         note_drop(p, rendition_discard(r));
         return;
     }
-    const enum weir_err err =
-        rendition_is_open(r) ? rendition_cut(r, cut->msn, next_dts) : rendition_gap(r, cut->msn, cut->duration_us, cut->wall_us);
+    const enum weir_err err = rendition_is_open(r) ? rendition_cut(r, cut->msn, next_dts)
+                                                   : rendition_gap(r, cut->msn, cut->duration_us, cut->wall_us);
     if (!err) publish(p, r);
 }
 
@@ -170,8 +175,11 @@ static void close_video(struct packager *p, int64_t at_90k, int64_t next_dts, bo
     struct edge_figures *f = live_edge_figures(p->edge);
     const bool is_discarded = !may_publish(p);
     const struct waiting_cut cut = {
-        .at_90k = at_90k, .msn = p->msn, .is_discarded = is_discarded,
-        .duration_us = rendition_open_us(p->video), .wall_us = p->video->wall_us,
+        .at_90k = at_90k,
+        .msn = p->msn,
+        .is_discarded = is_discarded,
+        .duration_us = rendition_open_us(p->video),
+        .wall_us = p->video->wall_us,
     };
     const bool audio_follows = p->audio || queue_count(&p->pending) > 0;
     if (audio_follows && queue_give(&p->cuts, &cut)) resolve_cut(p);
@@ -187,9 +195,10 @@ static void close_video(struct packager *p, int64_t at_90k, int64_t next_dts, bo
 static void close_audio(struct packager *p, int64_t next_samples)
 {
     if (!p->audio || !rendition_is_open(p->audio)) return;
-    const struct waiting_cut cut = {
-        .msn = p->msn, .is_discarded = !may_publish(p), .duration_us = rendition_open_us(p->audio), .wall_us = p->audio->wall_us
-    };
+    const struct waiting_cut cut = { .msn = p->msn,
+                                     .is_discarded = !may_publish(p),
+                                     .duration_us = rendition_open_us(p->audio),
+                                     .wall_us = p->audio->wall_us };
     close_segment(p, p->audio, &cut, next_samples);
     if (cut.is_discarded) return;
     if (p->video) close_segment(p, p->video, &cut, -1); /* a gap there */
@@ -201,8 +210,10 @@ static void lead_audio(struct packager *p)
 {
     const struct media_packet *head;
     while ((head = queue_peek(&p->pending))) {
-        const uint32_t nominal_90k = (uint32_t)((uint64_t)head->samples * 90000 / track_facts(p->tracks[MEDIA_AUDIO])->sample_rate);
-        if (segmenter_decide(&p->segmenter, head->pts_90k, head->pts_90k, nominal_90k, FRAME_IDR, head->payload.bytes) != CUT_NONE)
+        const uint32_t nominal_90k = (uint32_t)((uint64_t)head->samples * 90000 /
+                                                track_facts(p->tracks[MEDIA_AUDIO])->sample_rate);
+        if (segmenter_decide(&p->segmenter, head->pts_90k, head->pts_90k, nominal_90k, FRAME_IDR,
+                             head->payload.bytes) != CUT_NONE)
             close_audio(p, head->pts_samples);
         take_pending(p, true);
     }
@@ -238,12 +249,14 @@ static void take_video(struct packager *p, const struct media_packet *packet)
         if (p->audio_leads) close_audio(p, -1);
         /* audio from before the first picture has nobody to go with */
         const struct media_packet *head;
-        while (!p->audio_leads && (head = queue_peek(&p->pending)) && head->pts_90k < packet->pts_90k) take_pending(p, false);
+        while (!p->audio_leads && (head = queue_peek(&p->pending)) && head->pts_90k < packet->pts_90k)
+            take_pending(p, false);
         p->has_video = true;
         p->audio_leads = false;
         segmenter_restart(&p->segmenter);
     }
-    const enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k, packet->access, packet->payload.bytes);
+    const enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k,
+                                          packet->access, packet->payload.bytes);
     if (cut != CUT_NONE) close_video(p, packet->pts_90k, packet->dts_90k, cut == CUT_FORCED);
     struct rendition *r = ready_rendition(p, MEDIA_VIDEO);
     const bool is_entry = r && !rendition_is_open(r) && p->segmenter.accepts_open && packet->access != FRAME_INTER;
@@ -287,7 +300,8 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
         take_video(p, packet);
     else
         take_audio(p, packet);
-    figure_set(&live_edge_figures(p->edge)->window_bytes, rendition_held_bytes(p->video) + rendition_held_bytes(p->audio));
+    figure_set(&live_edge_figures(p->edge)->window_bytes,
+               rendition_held_bytes(p->video) + rendition_held_bytes(p->audio));
 }
 
 /* Closes all that is open, so that nothing waits for frames that will not come. */
@@ -367,13 +381,18 @@ static void on_destroy(struct packet_sink *sink)
     free(p);
 }
 
-struct packet_sink *packager_create(struct live_edge *edge, const struct stream_policy *policy, const struct packager_config *config)
+struct packet_sink *packager_create(struct live_edge *edge, const struct stream_policy *policy,
+                                    const struct packager_config *config)
 {
     struct packager *p = calloc(1, sizeof *p);
     if (!p) return NULL;
-    p->sink = (struct packet_sink){
-        .tracks = on_tracks, .era = on_era, .push = on_push, .tick = on_tick, .lost = on_lost, .end = on_end, .destroy = on_destroy
-    };
+    p->sink = (struct packet_sink){ .tracks = on_tracks,
+                                    .era = on_era,
+                                    .push = on_push,
+                                    .tick = on_tick,
+                                    .lost = on_lost,
+                                    .end = on_end,
+                                    .destroy = on_destroy };
     p->edge = live_edge_ref(edge);
     p->policy = *policy;
     p->config = *config;

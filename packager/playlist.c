@@ -6,13 +6,16 @@
 
 #define HLS_VERSION 7 /* EXT-X-MAP outside I-frame playlists needs 6, fMP4 habits 7 */
 
-void playlist_begin(struct playlist *p, uint32_t target_duration_s, uint64_t media_sequence, uint64_t discontinuity_sequence,
-                    bool is_independent)
+void playlist_begin(struct playlist *p, uint32_t target_duration_s, uint64_t media_sequence,
+                    uint64_t discontinuity_sequence, bool is_independent)
 {
     *p = (struct playlist){ .init_name = NULL };
     byte_writer_init(&p->w, PLAYLIST_BYTES_MAX);
-    write_format(&p->w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%u\n#EXT-X-MEDIA-SEQUENCE:%llu\n#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
-                 HLS_VERSION, target_duration_s, (unsigned long long)media_sequence, (unsigned long long)discontinuity_sequence);
+    write_format(&p->w,
+                 "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%u\n#EXT-X-MEDIA-SEQUENCE:%llu\n#EXT-X-"
+                 "DISCONTINUITY-SEQUENCE:%llu\n",
+                 HLS_VERSION, target_duration_s, (unsigned long long)media_sequence,
+                 (unsigned long long)discontinuity_sequence);
     if (is_independent) write_text(&p->w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
 }
 
@@ -28,7 +31,8 @@ void playlist_add(struct playlist *p, const struct playlist_segment *s)
     clock_format(s->wall_us, time_text);
     write_format(&p->w, "#EXT-X-PROGRAM-DATE-TIME:%s\n", time_text);
     if (s->is_gap) write_text(&p->w, "#EXT-X-GAP\n");
-    write_format(&p->w, "#EXTINF:%lld.%06lld,\n%s\n", (long long)(s->duration_us / 1000000), (long long)(s->duration_us % 1000000), s->name);
+    write_format(&p->w, "#EXTINF:%lld.%06lld,\n%s\n", (long long)(s->duration_us / 1000000),
+                 (long long)(s->duration_us % 1000000), s->name);
 }
 
 struct frozen *playlist_finish(struct playlist *p, bool is_ended)
@@ -41,15 +45,16 @@ struct frozen *playlist_finish(struct playlist *p, bool is_ended)
 
 static void write_stream_inf(struct byte_writer *w, const struct multivariant_config *c)
 {
-    write_format(w, "#EXT-X-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"", (unsigned long long)c->bandwidth_bps,
-                 (unsigned long long)c->average_bandwidth_bps);
+    write_format(w, "#EXT-X-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"",
+                 (unsigned long long)c->bandwidth_bps, (unsigned long long)c->average_bandwidth_bps);
     if (c->video) write_text(w, c->video->codec_string);
     if (c->audio) write_format(w, "%s%s", c->video ? "," : "", c->audio->codec_string);
     write_text(w, "\"");
     if (c->video && c->video->width) write_format(w, ",RESOLUTION=%ux%u", c->video->width, c->video->height);
     if (c->video && c->fps_den) {
         const uint64_t milli = (c->fps_num * 1000ull + c->fps_den / 2) / c->fps_den;
-        write_format(w, ",FRAME-RATE=%llu.%03llu", (unsigned long long)(milli / 1000), (unsigned long long)(milli % 1000));
+        write_format(w, ",FRAME-RATE=%llu.%03llu", (unsigned long long)(milli / 1000),
+                     (unsigned long long)(milli % 1000));
     }
     if (c->video && c->audio) write_text(w, ",AUDIO=\"audio\"");
     write_format(w, "\n%s\n", c->video ? c->video_uri : c->audio_uri);
@@ -62,7 +67,9 @@ struct frozen *multivariant_render(const struct multivariant_config *c)
     write_format(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n", HLS_VERSION);
     if (c->is_independent) write_text(&w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
     if (c->video && c->audio)
-        write_format(&w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"%u\",URI=\"%s\"\n",
+        write_format(&w,
+                     "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"%"
+                     "u\",URI=\"%s\"\n",
                      c->audio->channels, c->audio_uri);
     write_stream_inf(&w, c);
     struct frozen *text = byte_writer_freeze(&w);

@@ -18,8 +18,8 @@ struct playlist_segment {
     bool has_discontinuity, is_gap;
 };
 
-void playlist_begin(struct playlist *p, uint32_t target_duration_s, uint64_t media_sequence, uint64_t discontinuity_sequence,
-                    bool is_independent);
+void playlist_begin(struct playlist *p, uint32_t target_duration_s, uint64_t media_sequence,
+                    uint64_t discontinuity_sequence, bool is_independent);
 /* Names must live until playlist_finish. */
 void playlist_add(struct playlist *p, const struct playlist_segment *s);
 /* NULL: no memory, or over PLAYLIST_BYTES_MAX. */
@@ -29,7 +29,7 @@ struct frozen *playlist_finish(struct playlist *p, bool is_ended);
 struct multivariant_config {
     const char *video_uri, *audio_uri; /* relative; NULL: no such rendition */
     const struct codec_facts *video, *audio;
-    uint32_t fps_num, fps_den;         /* 0/0: not known */
+    uint32_t fps_num, fps_den; /* 0/0: not known */
     uint64_t bandwidth_bps, average_bandwidth_bps;
     bool is_independent;
 };

@@ -222,7 +222,9 @@ enum weir_err rendition_cut(struct rendition *r, uint64_t msn, int64_t next_dts)
 
 enum weir_err rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64_t wall_us)
 {
-    struct rendition_segment s = { .msn = msn, .duration_us = duration_us, .wall_us = wall_us, .is_independent = true, .init = r->init };
+    struct rendition_segment s = {
+        .msn = msn, .duration_us = duration_us, .wall_us = wall_us, .is_independent = true, .init = r->init
+    };
     if (r->init) r->init->refs++;
     return append(r, &s);
 }
@@ -247,7 +249,8 @@ static struct rendition_segment *segment_at(const struct rendition *r, size_t in
 static int64_t listed_us(const struct rendition *r)
 {
     int64_t sum = 0;
-    for (size_t i = queue_count(&r->segments) - r->listed; i < queue_count(&r->segments); i++) sum += segment_at(r, i)->duration_us;
+    for (size_t i = queue_count(&r->segments) - r->listed; i < queue_count(&r->segments); i++)
+        sum += segment_at(r, i)->duration_us;
     return sum;
 }
 
@@ -308,14 +311,18 @@ static struct frozen *render(const struct rendition *r)
     bool is_independent = true;
     for (size_t i = first; i < queue_count(&r->segments); i++) is_independent &= segment_at(r, i)->is_independent;
     const struct rendition_segment *oldest = segment_at(r, first);
-    playlist_begin(&p, r->config.target_duration_s, oldest->msn, oldest->discontinuity - oldest->starts_era, is_independent);
+    playlist_begin(&p, r->config.target_duration_s, oldest->msn, oldest->discontinuity - oldest->starts_era,
+                   is_independent);
     for (size_t i = first; i < queue_count(&r->segments); i++) {
         const struct rendition_segment *s = segment_at(r, i);
         char name[EDGE_OBJECT_NAME_BYTES];
         name_segment(r, s, name);
-        playlist_add(&p, &(struct playlist_segment){
-            .name = name, .init_name = s->init ? s->init->name : NULL, .duration_us = s->duration_us, .wall_us = s->wall_us,
-            .has_discontinuity = s->starts_era, .is_gap = !s->body });
+        playlist_add(&p, &(struct playlist_segment){ .name = name,
+                                                     .init_name = s->init ? s->init->name : NULL,
+                                                     .duration_us = s->duration_us,
+                                                     .wall_us = s->wall_us,
+                                                     .has_discontinuity = s->starts_era,
+                                                     .is_gap = !s->body });
     }
     return playlist_finish(&p, r->is_ended);
 }
@@ -328,8 +335,8 @@ enum weir_err rendition_publish(struct rendition *r)
     struct frozen *playlist = objects ? render(r) : NULL;
     struct edge_snapshot *snapshot = NULL;
     if (playlist)
-        snapshot = edge_snapshot_create(r->config.media, playlist, segment_at(r, queue_count(&r->segments) - 1)->msn, r->is_ended,
-                                        r->config.target_duration_s, objects, collect_objects(r, objects));
+        snapshot = edge_snapshot_create(r->config.media, playlist, segment_at(r, queue_count(&r->segments) - 1)->msn,
+                                        r->is_ended, r->config.target_duration_s, objects, collect_objects(r, objects));
     frozen_unref(playlist);
     free(objects);
     if (!snapshot) return WEIR_NOMEM;

@@ -15,7 +15,7 @@
 struct rendition_config {
     char name[EDGE_RENDITION_NAME_BYTES];
     enum edge_media media;
-    struct live_edge *edge;       /* lent */
+    struct live_edge *edge; /* lent */
     int64_t window_us;
     uint32_t target_duration_s;
     uint32_t run_id;
@@ -23,41 +23,41 @@ struct rendition_config {
 
 /* An init segment; lives as long as a kept segment needs it. */
 struct rendition_init {
-    uint32_t refs;                 /* segments, and the rendition while it is the current one; one thread */
+    uint32_t refs; /* segments, and the rendition while it is the current one; one thread */
     char name[EDGE_OBJECT_NAME_BYTES];
     struct frozen *body;
 };
 
 struct rendition_segment {
-    uint64_t msn, discontinuity;   /* discontinuity: sequence number of the era that it belongs to */
-    struct frozen *body;           /* NULL: a gap */
-    struct rendition_init *init;   /* holds a reference */
+    uint64_t msn, discontinuity; /* discontinuity: sequence number of the era that it belongs to */
+    struct frozen *body;         /* NULL: a gap */
+    struct rendition_init *init; /* holds a reference */
     int64_t duration_us, wall_us;
-    int64_t end_us;                /* on the rendition's own clock of published media */
-    int64_t expires_us;            /* once out of the playlist: on the same clock */
+    int64_t end_us;     /* on the rendition's own clock of published media */
+    int64_t expires_us; /* once out of the playlist: on the same clock */
     bool is_independent, starts_era;
 };
 
 struct rendition {
     struct rendition_config config;
     struct track *track;
-    struct rendition_init *init;   /* of the open segment */
+    struct rendition_init *init; /* of the open segment */
     uint32_t inits_made;
     /* the open segment */
     struct fmp4_sample *samples;
     size_t sample_count, sample_capacity, open_bytes;
-    int64_t wall_us;               /* of its first sample */
+    int64_t wall_us; /* of its first sample */
     bool is_open_independent, starts_era;
-    uint32_t sequence;             /* of moofs */
-    int64_t next_dts;              /* where the last finished segment ended */
+    uint32_t sequence; /* of moofs */
+    int64_t next_dts;  /* where the last finished segment ended */
     /* finished ones, oldest first; `listed` of them are in the playlist */
     struct queue segments;
     size_t listed;
-    int64_t published_us;          /* sum of durations */
+    int64_t published_us; /* sum of durations */
     uint64_t kept_bytes;
     uint64_t discontinuity;
     uint64_t peak_bps, sum_bytes;
-    int64_t sum_us;                /* of segments with media */
+    int64_t sum_us; /* of segments with media */
     bool is_ended, has_published;
 };
 

@@ -17,7 +17,8 @@ void segmenter_restart(struct segmenter *s)
     s->was_forced = false;
 }
 
-static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k, enum frame_access access)
+static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
+                       enum frame_access access)
 {
     const int64_t by_pts = pts_90k - s->start_pts_90k, by_dts = dts_90k - s->start_dts_90k;
     const bool is_key = access == FRAME_IDR || (s->accepts_open && access != FRAME_INTER);
@@ -30,8 +31,8 @@ static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_9
     return CUT_NONE;
 }
 
-enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k, enum frame_access access,
-                          size_t bytes)
+enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
+                          enum frame_access access, size_t bytes)
 {
     enum cut cut = CUT_NONE;
     if (!s->has_open) {

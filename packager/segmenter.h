@@ -18,14 +18,14 @@ struct segmenter {
     int64_t start_dts_90k, start_pts_90k; /* of the open segment */
     size_t samples, bytes;
     bool has_open, is_startup, was_forced;
-    bool accepts_open;                    /* the era was entered without an IDR: other entries cut too */
+    bool accepts_open; /* the era was entered without an IDR: other entries cut too */
 };
 
 void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us);
 /* A new era: what comes next opens a segment. */
 void segmenter_restart(struct segmenter *s);
 /* Whether to cut before this frame; counts the frame into the segment that it belongs to. */
-enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k, enum frame_access access,
-                          size_t bytes);
+enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
+                          enum frame_access access, size_t bytes);
 
 #endif

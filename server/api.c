@@ -200,7 +200,8 @@ static bool reply_server(struct house *h, struct http_reply *reply)
 
 static bool reply_text(struct http_reply *reply, int status, const char *text)
 {
-    *reply = (struct http_reply){ .status = status, .content_type = TEXT_TYPE, .body = frozen_copy(text, strlen(text)) };
+    *reply =
+        (struct http_reply){ .status = status, .content_type = TEXT_TYPE, .body = frozen_copy(text, strlen(text)) };
     return true;
 }
 

@@ -25,7 +25,8 @@ static void deliver(void *a, void *b)
 }
 
 static void ask(struct publish_gate *gate, const struct publish_request *request, struct loop *loop,
-                void (*answer)(void *context, enum publish_verdict verdict, const struct stream_policy *policy), void *context)
+                void (*answer)(void *context, enum publish_verdict verdict, const struct stream_policy *policy),
+                void *context)
 {
     struct auth *a = (struct auth *)gate;
     const struct config_path *path = config_path_for(a->config, request->name);

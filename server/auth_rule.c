@@ -23,7 +23,8 @@ static bool is_loopback(const uint8_t address[16])
     return !memcmp(address, v6, 16) || (!memcmp(address, mapped, 12) && address[12] == 127);
 }
 
-enum publish_verdict auth_decide(const struct config_path *path, const char *server_key, const struct publish_request *request)
+enum publish_verdict auth_decide(const struct config_path *path, const char *server_key,
+                                 const struct publish_request *request)
 {
     const bool has_key = is_equal_key(path->key[0] ? path->key : server_key, request->key);
     switch (path->access) {

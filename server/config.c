@@ -12,7 +12,8 @@ void config_init(struct config *c)
     *c = (struct config){
         .rtmp = { .items = { "[::]:1935" }, .count = 1 },
         .http = { .items = { "[::]:8080" }, .count = 1 },
-        .defaults = { .pattern = "*", .access = ACCESS_LOCAL_OR_KEY,
+        .defaults = { .pattern = "*",
+                      .access = ACCESS_LOCAL_OR_KEY,
                       .hls = { .segment_us = 2000000, .window_us = 20000000, .hold_us = 30000000 } },
         .gather_us = RTMP_GATHER_US,
         .idle_us = RTMP_IDLE_US_MAX,
@@ -41,7 +42,8 @@ enum weir_err config_set(struct config *c, const char *assignment, struct config
     const char *equals = strchr(assignment, '=');
     char name[64], text[CONFIG_TEXT_BYTES * 4];
     if (!equals || (size_t)(equals - assignment) >= sizeof name || strlen(equals + 1) >= sizeof text) {
-        snprintf(error->text, sizeof error->text, "--set %.60s: expected key=value, for example --set hls.segment=2s", assignment);
+        snprintf(error->text, sizeof error->text, "--set %.60s: expected key=value, for example --set hls.segment=2s",
+                 assignment);
         return WEIR_CONFIG;
     }
     memcpy(name, assignment, (size_t)(equals - assignment));
@@ -79,12 +81,14 @@ static enum weir_err check_path(const struct config_path *path, struct config_er
 {
     const struct config_hls *hls = &path->hls;
     if (hls->segment_max_us && hls->segment_max_us < hls->segment_us) {
-        snprintf(error->text, sizeof error->text, "paths \"%.80s\": hls.segment_max is shorter than hls.segment", path->pattern);
+        snprintf(error->text, sizeof error->text, "paths \"%.80s\": hls.segment_max is shorter than hls.segment",
+                 path->pattern);
         return WEIR_CONFIG;
     }
     if (hls->window_us < 3 * hls->segment_us) {
         snprintf(error->text, sizeof error->text,
-                 "paths \"%.80s\": hls.window must hold at least three segments (RFC 8216, 6.2.2); make it longer or hls.segment shorter",
+                 "paths \"%.80s\": hls.window must hold at least three segments (RFC 8216, 6.2.2); make it longer or "
+                 "hls.segment shorter",
                  path->pattern);
         return WEIR_CONFIG;
     }

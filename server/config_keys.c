@@ -17,8 +17,10 @@ static const struct config_key keys[] = {
     { "listen.rtmps", KEY_LATER, 0, 0, 0, "" },
     { "listen.srt", KEY_LATER, 0, 0, 0, "" },
     { "listen.https", KEY_LATER, 0, 0, 0, "" },
-    { "hls.segment", KEY_DURATION, AT(defaults.hls.segment_us), SECOND / 2, 20 * SECOND, "a duration from 500ms to 20s" },
-    { "hls.segment_max", KEY_DURATION, AT(defaults.hls.segment_max_us), SECOND, 30 * SECOND, "a duration from 1s to 30s" },
+    { "hls.segment", KEY_DURATION, AT(defaults.hls.segment_us), SECOND / 2, 20 * SECOND,
+      "a duration from 500ms to 20s" },
+    { "hls.segment_max", KEY_DURATION, AT(defaults.hls.segment_max_us), SECOND, 30 * SECOND,
+      "a duration from 1s to 30s" },
     { "hls.window", KEY_DURATION, AT(defaults.hls.window_us), 3 * SECOND, 3600 * SECOND, "a duration from 3s to 1h" },
     { "hls.hold", KEY_DURATION, AT(defaults.hls.hold_us), 0, 3600 * SECOND, "a duration from 0s to 1h" },
     { "hls.part", KEY_LATER, 0, 0, 0, "" },
@@ -32,12 +34,14 @@ static const struct config_key keys[] = {
     { "ingest.publish", KEY_DURATION, AT(publish_us), SECOND / 10, 60 * SECOND, "a duration from 100ms to 1m" },
     { "ingest.silent", KEY_DURATION, AT(silent_us), SECOND / 10, 600 * SECOND, "a duration from 100ms to 10m" },
     { "ingest.connections", KEY_COUNT, AT(rtmp_connections), 1, 1000000, "a number from 1 to 1000000" },
-    { "ingest.connections_per_address", KEY_COUNT, AT(rtmp_connections_per_address), 1, 1000000, "a number from 1 to 1000000" },
+    { "ingest.connections_per_address", KEY_COUNT, AT(rtmp_connections_per_address), 1, 1000000,
+      "a number from 1 to 1000000" },
     { "ingest.streams", KEY_COUNT, AT(streams), 1, STREAMS_MAX, "a number from 1 to 4096" },
     { "delivery.connections", KEY_COUNT, AT(http_connections), 1, 1000000, "a number from 1 to 1000000" },
     { "server.loops", KEY_COUNT, AT(loops), 0, LOOPS_MAX, "a number from 0 (one per core) to 64" },
     { "state.dir", KEY_TEXT, AT(state_dir), 1, CONFIG_TEXT_BYTES - 1, "a folder" },
-    { "log.level", KEY_TEXT, AT(log_level), 1, CONFIG_TEXT_BYTES - 1, "error, warn, info or debug, also per room: info,ingest=debug" },
+    { "log.level", KEY_TEXT, AT(log_level), 1, CONFIG_TEXT_BYTES - 1,
+      "error, warn, info or debug, also per room: info,ingest=debug" },
     { "log.format", KEY_TEXT, AT(log_format), 1, 15, "text or json" },
     { "tls.cert", KEY_LATER, 0, 0, 0, "" },
     { "tls.key", KEY_LATER, 0, 0, 0, "" },
@@ -116,7 +120,8 @@ static enum weir_err wrong(struct config_error *error, const struct config_key *
     if (key->kind == KEY_SECRET)
         snprintf(error->text, sizeof error->text, "%s: expected %s", key->name, key->expected);
     else
-        snprintf(error->text, sizeof error->text, "%s: \"%.80s\" is not right; expected %s", key->name, value, key->expected);
+        snprintf(error->text, sizeof error->text, "%s: \"%.80s\" is not right; expected %s", key->name, value,
+                 key->expected);
     return WEIR_CONFIG;
 }
 
@@ -137,7 +142,9 @@ static bool parse_access(const char *text, enum config_access *out)
     static const struct {
         const char *name;
         enum config_access access;
-    } words[] = { { "local", ACCESS_LOCAL_OR_KEY }, { "open", ACCESS_OPEN }, { "key", ACCESS_KEY }, { "deny", ACCESS_DENY } };
+    } words[] = {
+        { "local", ACCESS_LOCAL_OR_KEY }, { "open", ACCESS_OPEN }, { "key", ACCESS_KEY }, { "deny", ACCESS_DENY }
+    };
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (strcmp(text, words[i].name)) continue;
         *out = words[i].access;

@@ -20,7 +20,8 @@ struct reader {
 
 static enum weir_err fail_at(struct reader *r, const yaml_node_t *node, const char *text)
 {
-    snprintf(r->error->text, sizeof r->error->text, "%.100s:%zu: %.380s", r->file_name, node ? node->start_mark.line + 1 : 1, text);
+    snprintf(r->error->text, sizeof r->error->text, "%.100s:%zu: %.380s", r->file_name,
+             node ? node->start_mark.line + 1 : 1, text);
     return WEIR_CONFIG;
 }
 
@@ -60,13 +61,14 @@ static enum weir_err unknown_key(struct reader *r, const yaml_node_t *node, cons
 {
     char text[256];
     const char *near = config_key_near(name);
-    snprintf(text, sizeof text, "%.80s: no such key%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    snprintf(text, sizeof text, "%.80s: no such key%s%s%s", name, near ? "; did you mean " : "", near ? near : "",
+             near ? "?" : "");
     return fail_at(r, node, text);
 }
 
 /* A mapping, with the dotted name so far in front of its keys. */
-static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, const char *prefix, key_finder *finder, void *base,
-                                  unsigned depth)
+static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, const char *prefix, key_finder *finder,
+                                  void *base, unsigned depth)
 {
     if (depth > DEPTH_MAX) return fail_at(r, node, "nested too deep");
     if (node->type != YAML_MAPPING_NODE) return fail_at(r, node, "expected `key: value` lines here");
@@ -75,7 +77,8 @@ static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, con
         const yaml_node_t *value = yaml_document_get_node(&r->document, p->value);
         const char *word = scalar(key_node);
         char name[96];
-        if (!word || !value || strlen(prefix) + strlen(word) + 2 > sizeof name) return fail_at(r, key_node, "not a usable key");
+        if (!word || !value || strlen(prefix) + strlen(word) + 2 > sizeof name)
+            return fail_at(r, key_node, "not a usable key");
         snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", word);
         enum weir_err err;
         const struct config_key *key = finder(name);
@@ -94,7 +97,8 @@ static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, con
 
 static enum weir_err read_paths(struct reader *r, const yaml_node_t *node)
 {
-    if (node->type != YAML_SEQUENCE_NODE) return fail_at(r, node, "paths: expected a list of `- match: pattern` entries");
+    if (node->type != YAML_SEQUENCE_NODE)
+        return fail_at(r, node, "paths: expected a list of `- match: pattern` entries");
     const size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     if (r->is_paths_seen) return fail_at(r, node, "paths: given twice");
     if (count > CONFIG_PATHS_MAX) return fail_at(r, node, "paths: more than 128 entries");
@@ -111,7 +115,8 @@ static enum weir_err read_paths(struct reader *r, const yaml_node_t *node)
         const enum weir_err err = read_mapping(r, item, "", config_path_key_find, &paths[i], 1);
         if (err) return err;
         if (!paths[i].pattern[0]) return fail_at(r, item, "match is missing: which stream names is this entry for?");
-        if (paths[i].key[0] && paths[i].access == ACCESS_OPEN) return fail_at(r, item, "publish.key is given, but publish.access is open");
+        if (paths[i].key[0] && paths[i].access == ACCESS_OPEN)
+            return fail_at(r, item, "publish.key is given, but publish.access is open");
     }
     return WEIR_OK;
 }

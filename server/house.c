@@ -93,7 +93,8 @@ static enum weir_err create_servers(struct house *h)
 
 static enum weir_err listen_one(struct house *h, const char *protocol, const char *address, uint16_t *port)
 {
-    return !strcmp(protocol, "rtmp") ? rtmp_server_listen(h->rtmp, address, port) : http_server_listen(h->http, address, port);
+    return !strcmp(protocol, "rtmp") ? rtmp_server_listen(h->rtmp, address, port)
+                                     : http_server_listen(h->http, address, port);
 }
 
 static enum weir_err listen_all(struct house *h, const char *protocol, const struct config_addresses *addresses,
@@ -111,15 +112,20 @@ static enum weir_err listen_all(struct house *h, const char *protocol, const str
         }
         if (err == WEIR_CONFIG) {
             snprintf(error->text, sizeof error->text,
-                     "listen.%s: \"%s\" is not an address; expected for example 0.0.0.0:1935 or [::]:1935", protocol, l->address);
+                     "listen.%s: \"%s\" is not an address; expected for example 0.0.0.0:1935 or [::]:1935", protocol,
+                     l->address);
             return err;
         }
         if (err) {
-            snprintf(error->text, sizeof error->text, "listen.%s: cannot listen on %s: %s%s", protocol, l->address, strerror(errno),
-                     errno == EADDRINUSE ? "; another server has this port: stop it, or choose another with --set listen..." : "");
+            snprintf(error->text, sizeof error->text, "listen.%s: cannot listen on %s: %s%s", protocol, l->address,
+                     strerror(errno),
+                     errno == EADDRINUSE
+                         ? "; another server has this port: stop it, or choose another with --set listen..."
+                         : "");
             return err;
         }
-        log_event(LOG_SERVER, LOG_INFO, "-", "listening", "protocol=%s address=%s port=%u", protocol, l->address, l->port);
+        log_event(LOG_SERVER, LOG_INFO, "-", "listening", "protocol=%s address=%s port=%u", protocol, l->address,
+                  l->port);
         h->listener_count++;
     }
     return WEIR_OK;

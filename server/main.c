@@ -97,8 +97,10 @@ static int load_config(struct config *c, const struct arguments *arguments)
     for (size_t i = 0; !err && i < arguments->set_count; i++) err = config_set(c, arguments->sets[i], &error);
     if (!err) err = config_check(c, &error);
     if (!err && !log_set_levels(c->log_level)) {
-        snprintf(error.text, sizeof error.text, "log.level: \"%.80s\" is not right; expected error, warn, info or debug, also per room: info,ingest=debug",
-                 c->log_level);
+        snprintf(
+            error.text, sizeof error.text,
+            "log.level: \"%.80s\" is not right; expected error, warn, info or debug, also per room: info,ingest=debug",
+            c->log_level);
         err = WEIR_CONFIG;
     }
     if (!err) return 0;
@@ -143,12 +145,16 @@ static void print_welcome(const struct house *h)
            "  In OBS, Settings, Stream, Service \"Custom...\":\n"
            "    Server       rtmp://localhost:%u/live\n"
            "    Stream Key   studio\n"
-           "  Watch          http://localhost:%u/live/studio/\n\n", rtmp, http);
+           "  Watch          http://localhost:%u/live/studio/\n\n",
+           rtmp, http);
     if (isatty(STDOUT_FILENO))
-        printf("  From another machine: its name instead of localhost, and the stream key  studio?key=%s\n", house_key(h));
+        printf("  From another machine: its name instead of localhost, and the stream key  studio?key=%s\n",
+               house_key(h));
     else
-        printf("  From another machine: its name instead of localhost, and the stream key  studio?key=KEY, where KEY is in\n"
-               "  %s%s\n", house_key_file(h), house_is_key_new(h) ? " (made just now)" : "");
+        printf("  From another machine: its name instead of localhost, and the stream key  studio?key=KEY, where KEY "
+               "is in\n"
+               "  %s%s\n",
+               house_key_file(h), house_is_key_new(h) ? " (made just now)" : "");
     fflush(stdout);
 }
 
@@ -179,7 +185,9 @@ static int serve(const struct arguments *arguments)
     int caught = 0;
     do {
         sigwait(&signals, &caught);
-        if (caught == SIGHUP) log_event(LOG_SERVER, LOG_WARN, "-", "signal_ignored", "signal=SIGHUP reason=\"restart weir to read its configuration again\"");
+        if (caught == SIGHUP)
+            log_event(LOG_SERVER, LOG_WARN, "-", "signal_ignored",
+                      "signal=SIGHUP reason=\"restart weir to read its configuration again\"");
     } while (caught == SIGHUP);
     log_event(LOG_SERVER, LOG_INFO, "-", "stopping", "signal=%s", caught == SIGINT ? "SIGINT" : "SIGTERM");
     house_destroy(house);

@@ -34,7 +34,8 @@ static uint64_t resident_bytes(void)
 
 static void gauge(struct byte_writer *w, const char *name, const char *help, uint64_t value)
 {
-    write_format(w, "# HELP weir_%s %s\n# TYPE weir_%s gauge\nweir_%s %llu\n", name, help, name, name, (unsigned long long)value);
+    write_format(w, "# HELP weir_%s %s\n# TYPE weir_%s gauge\nweir_%s %llu\n", name, help, name, name,
+                 (unsigned long long)value);
 }
 
 /* A label value: backslash, quote and newline are escaped (exposition format 0.0.4). */
@@ -52,7 +53,7 @@ struct stream_metric {
 };
 
 #define FIGURE_READER(field)                                                                                           \
-    static uint64_t read_##field(struct live_edge *e, int64_t now_us)                                                   \
+    static uint64_t read_##field(struct live_edge *e, int64_t now_us)                                                  \
     {                                                                                                                  \
         return figure_read(&live_edge_figures(e)->field);                                                              \
     }
@@ -80,8 +81,7 @@ static uint64_t read_is_live(struct live_edge *e, int64_t now_us)
 static uint64_t read_repairs(struct live_edge *e, int64_t now_us)
 {
     uint64_t sum = 0;
-    for (int kind = 1; kind < TIMELINE_REPAIR_COUNT; kind++)
-        sum += figure_read(&live_edge_figures(e)->repairs[kind]);
+    for (int kind = 1; kind < TIMELINE_REPAIR_COUNT; kind++) sum += figure_read(&live_edge_figures(e)->repairs[kind]);
     return sum;
 }
 
@@ -93,7 +93,8 @@ static const struct stream_metric stream_metrics[] = {
     { "stream_video_frames_total", "video frames received", "counter", read_video_frames },
     { "stream_audio_frames_total", "audio frames received", "counter", read_audio_frames },
     { "stream_segments_total", "segments published", "counter", read_segments },
-    { "stream_segments_forced_total", "segments cut inside a GOP because it was too long", "counter", read_segments_forced },
+    { "stream_segments_forced_total", "segments cut inside a GOP because it was too long", "counter",
+      read_segments_forced },
     { "stream_frames_dropped_total", "frames the packager could not place", "counter", read_frames_dropped },
     { "stream_eras_total", "eras begun", "counter", read_eras },
     { "stream_repairs_total", "timestamps repaired", "counter", read_repairs },
@@ -113,7 +114,8 @@ static void write_streams(struct byte_writer *w, struct house *h)
     gauge(w, "streams", "names that are live, holding or ended lately", count);
     for (size_t m = 0; m < ARRAY_LEN(stream_metrics); m++) {
         const struct stream_metric *metric = &stream_metrics[m];
-        write_format(w, "# HELP weir_%s %s\n# TYPE weir_%s %s\n", metric->name, metric->help, metric->name, metric->type);
+        write_format(w, "# HELP weir_%s %s\n# TYPE weir_%s %s\n", metric->name, metric->help, metric->name,
+                     metric->type);
         for (size_t i = 0; i < count; i++) {
             write_format(w, "weir_%s{stream=\"", metric->name);
             write_label(w, live_edge_name(edges[i]));

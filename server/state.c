@@ -11,8 +11,9 @@
 
 static enum weir_err fail(struct config_error *error, const char *what, const char *path)
 {
-    snprintf(error->text, sizeof error->text, "state.dir: cannot %s %.200s: %s; set state.dir to a folder that weir may write",
-             what, path, strerror(errno));
+    snprintf(error->text, sizeof error->text,
+             "state.dir: cannot %s %.200s: %s; set state.dir to a folder that weir may write", what, path,
+             strerror(errno));
     return WEIR_IO;
 }
 

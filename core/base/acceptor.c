@@ -25,9 +25,9 @@ struct acceptor {
     struct acceptor_config config;
     struct listener listeners[LISTENERS_MAX];
     size_t listener_count;
-    size_t next_loop;         /* first loop's thread */
+    size_t next_loop; /* first loop's thread */
     _Atomic bool is_stopped;
-    int reserve_fd;           /* given up for a moment to refuse a connection when descriptors have run out */
+    int reserve_fd; /* given up for a moment to refuse a connection when descriptors have run out */
     int64_t starved_logged_us;
 };
 
@@ -61,7 +61,8 @@ static void refuse_starved(struct acceptor *a, int listen_fd)
     const int64_t now_us = clock_now_us();
     if (now_us - a->starved_logged_us > STARVED_LOG_US) {
         a->starved_logged_us = now_us;
-        log_event(LOG_BASE, LOG_ERROR, "-", "no_descriptors", "reason=\"too many open files: raise the limit (ulimit -n, LimitNOFILE=)\"");
+        log_event(LOG_BASE, LOG_ERROR, "-", "no_descriptors",
+                  "reason=\"too many open files: raise the limit (ulimit -n, LimitNOFILE=)\"");
     }
     if (a->reserve_fd >= 0) close(a->reserve_fd);
     const int fd = accept(listen_fd, NULL, NULL);

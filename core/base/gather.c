@@ -14,8 +14,8 @@
 struct gather {
     struct loop *loop;
     int epoll_fd;
-    struct event *readable;    /* the epoll set itself has something ready */
-    struct loop_timer *pass;   /* armed while gathering */
+    struct event *readable;  /* the epoll set itself has something ready */
+    struct loop_timer *pass; /* armed while gathering */
     int64_t gather_us;
     int active, watched;
     bool is_gathering;

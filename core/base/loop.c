@@ -24,15 +24,15 @@ struct loop {
     struct event *wake;
     int wake_fd;
     pthread_t thread;
-    _Atomic bool has_thread;      /* `owner` below may be read */
+    _Atomic bool has_thread; /* `owner` below may be read */
     pthread_t owner;
     bool was_started;
     _Atomic bool is_stopping;
     char name[16];
     struct counters counters;
-    pthread_mutex_t lock;         /* guards box alone */
+    pthread_mutex_t lock; /* guards box alone */
     struct queue box;
-    _Atomic uint64_t refused;     /* posts refused: any thread counts here, the loop moves it to its counters */
+    _Atomic uint64_t refused; /* posts refused: any thread counts here, the loop moves it to its counters */
 };
 
 struct loop_timer {

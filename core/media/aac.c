@@ -13,7 +13,8 @@ static unsigned read_object_type(struct bit_reader *r)
 
 static uint32_t read_frequency(struct bit_reader *r)
 {
-    static const uint32_t rates[] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350 };
+    static const uint32_t rates[] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000,
+                                      22050, 16000, 12000, 11025, 8000,  7350 };
     const unsigned index = read_bits(r, 4);
     if (index == 15) return read_bits(r, 24);
     return index < ARRAY_LEN(rates) ? rates[index] : 0;
@@ -37,7 +38,7 @@ static uint32_t read_pce_channels(struct bit_reader *r)
 }
 
 struct specific_config {
-    unsigned type;          /* of the core: LC, ... */
+    unsigned type; /* of the core: LC, ... */
     uint32_t core_rate, rate;
     uint32_t channels;
     bool has_sbr, has_ps, is_short; /* 960 samples */
@@ -71,9 +72,11 @@ static enum weir_err read_config(struct byte_span config, struct specific_config
         c->type = read_object_type(&r);
     }
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the AAC configuration is cut off");
-    if (!c->core_rate || !c->rate || c->rate > 192000) return codec_bad(WEIR_MALFORMED, why, "the AAC configuration has an impossible sample rate");
+    if (!c->core_rate || !c->rate || c->rate > 192000)
+        return codec_bad(WEIR_MALFORMED, why, "the AAC configuration has an impossible sample rate");
     if (c->type < AOT_MAIN || (c->type > 4 && c->type != AOT_USAC))
-        return codec_bad(WEIR_UNSUPPORTED, why, "this AAC object type is not supported; use AAC-LC, HE-AAC or HE-AACv2");
+        return codec_bad(WEIR_UNSUPPORTED, why,
+                         "this AAC object type is not supported; use AAC-LC, HE-AAC or HE-AACv2");
     c->channels = by_configuration[configuration];
     if (c->type <= 4) {
         c->is_short = read_flag(&r);
@@ -82,7 +85,8 @@ static enum weir_err read_config(struct byte_span config, struct specific_config
         if (!configuration) c->channels = read_pce_channels(&r);
         if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the AAC configuration is cut off");
     }
-    if (!c->channels || c->channels > 48) return codec_bad(WEIR_MALFORMED, why, "the AAC configuration has an impossible channel layout");
+    if (!c->channels || c->channels > 48)
+        return codec_bad(WEIR_MALFORMED, why, "the AAC configuration has an impossible channel layout");
     if (!is_explicit && configuration) read_extension_tail(&r, c);
     return WEIR_OK;
 }
@@ -98,12 +102,17 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
     const uint32_t core_samples = c.is_short ? 960 : 1024;
     /* at the output rate: 2048 where SBR doubles it */
     f.frame_samples = (uint32_t)((uint64_t)core_samples * c.rate / c.core_rate);
-    if (!f.frame_samples || f.frame_samples > 8192) return codec_bad(WEIR_MALFORMED, why, "the AAC configuration has sample rates that do not fit together");
+    if (!f.frame_samples || f.frame_samples > 8192)
+        return codec_bad(WEIR_MALFORMED, why, "the AAC configuration has sample rates that do not fit together");
     snprintf(f.codec_string, sizeof f.codec_string, "mp4a.40.%u", f.aac_object_type);
     *out = f;
     return WEIR_OK;
 }
 
 const struct codec_ops aac_ops = {
-    .kind = MEDIA_AUDIO, .name = "aac", .needs_config = true, .describe = describe, .from_wire = codec_copy_config,
+    .kind = MEDIA_AUDIO,
+    .name = "aac",
+    .needs_config = true,
+    .describe = describe,
+    .from_wire = codec_copy_config,
 };

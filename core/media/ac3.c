@@ -58,17 +58,22 @@ static bool read_eac3(struct byte_span in, struct ac3_frame *f)
 static void fill_facts(struct codec_facts *facts, enum media_codec codec, const struct ac3_frame *f, uint32_t samples)
 {
     *facts = (struct codec_facts){
-        .kind = MEDIA_AUDIO, .codec = codec, .sample_rate = sample_rates[f->fscod],
-        .channels = channels_by_acmod[f->acmod] + f->lfe, .frame_samples = samples,
+        .kind = MEDIA_AUDIO,
+        .codec = codec,
+        .sample_rate = sample_rates[f->fscod],
+        .channels = channels_by_acmod[f->acmod] + f->lfe,
+        .frame_samples = samples,
     };
     snprintf(facts->codec_string, sizeof facts->codec_string, "%s", codec == CODEC_AC3 ? "ac-3" : "ec-3");
 }
 
-static enum weir_err ac3_from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why)
+static enum weir_err ac3_from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts,
+                                    const char **why)
 {
     struct ac3_frame f;
     if (!read_ac3(frame, &f)) return codec_bad(WEIR_MALFORMED, why, "the AC-3 frame has no readable header");
-    const uint32_t box = f.fscod << 22 | f.bsid << 17 | f.bsmod << 14 | f.acmod << 11 | f.lfe << 10 | f.bit_rate_code << 5;
+    const uint32_t box = f.fscod << 22 | f.bsid << 17 | f.bsmod << 14 | f.acmod << 11 | f.lfe << 10 |
+                         f.bit_rate_code << 5;
     const uint8_t bytes[3] = { (uint8_t)(box >> 16), (uint8_t)(box >> 8), (uint8_t)box };
     *out = blob_copy(bytes, sizeof bytes);
     if (!*out) return WEIR_NOMEM;
@@ -89,16 +94,19 @@ static uint32_t eac3_samples(const struct codec_facts *facts, struct byte_span f
     return total;
 }
 
-static enum weir_err eac3_from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why)
+static enum weir_err eac3_from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts,
+                                     const char **why)
 {
     struct ac3_frame f;
     if (!read_eac3(frame, &f)) return codec_bad(WEIR_MALFORMED, why, "the E-AC-3 frame has no readable header");
     const uint32_t samples = eac3_samples(NULL, frame);
     /* kbit/s of this frame, for the box's data_rate */
-    const uint32_t kbps = (uint32_t)((uint64_t)frame.bytes * 8 * sample_rates[f.fscod] / (samples ? samples : 1536) / 1000);
+    const uint32_t kbps = (uint32_t)((uint64_t)frame.bytes * 8 * sample_rates[f.fscod] / (samples ? samples : 1536) /
+                                     1000);
     const uint16_t rate = (uint16_t)((kbps > 8191 ? 8191 : kbps) << 3);
     /* data_rate 13, num_ind_sub 3 | fscod 2, bsid 5, reserved 1, asvc 1, bsmod 3, acmod 3, lfeon 1, reserved 3, num_dep_sub 4, 0 */
-    const uint8_t bytes[5] = { (uint8_t)(rate >> 8), (uint8_t)rate, (uint8_t)(f.fscod << 6 | f.bsid << 1), (uint8_t)(f.acmod << 1 | f.lfe), 0 };
+    const uint8_t bytes[5] = { (uint8_t)(rate >> 8), (uint8_t)rate, (uint8_t)(f.fscod << 6 | f.bsid << 1),
+                               (uint8_t)(f.acmod << 1 | f.lfe), 0 };
     *out = blob_copy(bytes, sizeof bytes);
     if (!*out) return WEIR_NOMEM;
     fill_facts(facts, CODEC_EAC3, &f, samples ? samples : f.samples);
@@ -118,7 +126,9 @@ static enum weir_err ac3_describe(struct byte_span config, struct codec_facts *o
 static enum weir_err eac3_describe(struct byte_span config, struct codec_facts *out, const char **why)
 {
     if (config.bytes < 5) return codec_bad(WEIR_MALFORMED, why, "the E-AC-3 configuration is too short");
-    const struct ac3_frame f = { .fscod = config.data[2] >> 6, .acmod = config.data[3] >> 1 & 7, .lfe = config.data[3] & 1 };
+    const struct ac3_frame f = { .fscod = config.data[2] >> 6,
+                                 .acmod = config.data[3] >> 1 & 7,
+                                 .lfe = config.data[3] & 1 };
     if (f.fscod > 2) return codec_bad(WEIR_MALFORMED, why, "the E-AC-3 configuration has an impossible sample rate");
     fill_facts(out, CODEC_EAC3, &f, 0);
     return WEIR_OK;
@@ -131,10 +141,20 @@ static uint32_t ac3_samples(const struct codec_facts *facts, struct byte_span fr
 }
 
 const struct codec_ops ac3_ops = {
-    .kind = MEDIA_AUDIO, .name = "ac3", .needs_config = false, .describe = ac3_describe, .from_wire = codec_copy_config,
-    .from_frame = ac3_from_frame, .samples = ac3_samples,
+    .kind = MEDIA_AUDIO,
+    .name = "ac3",
+    .needs_config = false,
+    .describe = ac3_describe,
+    .from_wire = codec_copy_config,
+    .from_frame = ac3_from_frame,
+    .samples = ac3_samples,
 };
 const struct codec_ops eac3_ops = {
-    .kind = MEDIA_AUDIO, .name = "eac3", .needs_config = false, .describe = eac3_describe, .from_wire = codec_copy_config,
-    .from_frame = eac3_from_frame, .samples = eac3_samples,
+    .kind = MEDIA_AUDIO,
+    .name = "eac3",
+    .needs_config = false,
+    .describe = eac3_describe,
+    .from_wire = codec_copy_config,
+    .from_frame = eac3_from_frame,
+    .samples = eac3_samples,
 };

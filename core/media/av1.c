@@ -5,8 +5,17 @@
 #include <string.h>
 #include <weir/base/limits.h>
 
-enum { OBU_SEQUENCE = 1, OBU_TEMPORAL_DELIMITER = 2, OBU_FRAME_HEADER = 3, OBU_TILE_GROUP = 4, OBU_METADATA = 5, OBU_FRAME = 6,
-       OBU_REDUNDANT_FRAME_HEADER = 7, OBU_TILE_LIST = 8, OBU_PADDING = 15 };
+enum {
+    OBU_SEQUENCE = 1,
+    OBU_TEMPORAL_DELIMITER = 2,
+    OBU_FRAME_HEADER = 3,
+    OBU_TILE_GROUP = 4,
+    OBU_METADATA = 5,
+    OBU_FRAME = 6,
+    OBU_REDUNDANT_FRAME_HEADER = 7,
+    OBU_TILE_LIST = 8,
+    OBU_PADDING = 15
+};
 #define RECORD_HEAD_BYTES 4
 #define OBUS_PER_FRAME_MAX 4096
 
@@ -133,7 +142,8 @@ static bool read_sequence(struct byte_span payload, struct sequence *out)
     const bool is_mono = f.profile != 1 && read_flag(&r);
     f.chroma_format_idc = is_mono ? 0 : f.profile == 1 ? 3 : 1;
     if (r.failed || f.width > PICTURE_SIDE_MAX || f.height > PICTURE_SIDE_MAX || f.profile > 2) return false;
-    snprintf(f.codec_string, sizeof f.codec_string, "av01.%u.%02u%c.%02u", f.profile, f.level, tier ? 'H' : 'M', f.bit_depth);
+    snprintf(f.codec_string, sizeof f.codec_string, "av01.%u.%02u%c.%02u", f.profile, f.level, tier ? 'H' : 'M',
+             f.bit_depth);
     out->facts = f;
     out->is_reduced = is_reduced;
     return true;
@@ -179,7 +189,8 @@ static enum frame_access read_access(struct byte_span payload, bool is_reduced)
 }
 
 /* A record with this sequence header in place of the old one. */
-static enum weir_err make_config(struct byte_span config, struct byte_span payload, const struct sequence *sequence, struct blob **out)
+static enum weir_err make_config(struct byte_span config, struct byte_span payload, const struct sequence *sequence,
+                                 struct blob **out)
 {
     struct byte_writer w;
     byte_writer_init(&w, CODEC_CONFIG_BYTES_MAX);
@@ -215,8 +226,11 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
             blob_unref(new_config);
             return codec_bad(WEIR_MALFORMED, why, "the AV1 frame holds an OBU that is longer than the frame");
         }
-        const bool is_dropped = obu.type == OBU_TEMPORAL_DELIMITER || obu.type == OBU_TILE_LIST || obu.type == OBU_PADDING;
-        if (obu.type == OBU_SEQUENCE && (obu.payload.bytes != known_payload.bytes || memcmp(obu.payload.data, known_payload.data, obu.payload.bytes)) &&
+        const bool is_dropped = obu.type == OBU_TEMPORAL_DELIMITER || obu.type == OBU_TILE_LIST ||
+                                obu.type == OBU_PADDING;
+        if (obu.type == OBU_SEQUENCE &&
+            (obu.payload.bytes != known_payload.bytes ||
+             memcmp(obu.payload.data, known_payload.data, obu.payload.bytes)) &&
             !new_config && read_sequence(obu.payload, &fresh)) {
             const enum weir_err err = make_config(config, obu.payload, &fresh, &new_config);
             if (err) return codec_bad(err, why, "the AV1 sequence header is too large");
@@ -234,12 +248,20 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
     }
     if (!access) access = FRAME_INTER;
     *out = (struct codec_frame){
-        .access = access, .bytes = kept, .new_config = new_config, .is_empty = !has_picture,
+        .access = access,
+        .bytes = kept,
+        .new_config = new_config,
+        .is_empty = !has_picture,
         .is_claimed_key_wrong = has_picture && claimed_key != (access != FRAME_INTER),
     };
     return WEIR_OK;
 }
 
 const struct codec_ops av1_ops = {
-    .kind = MEDIA_VIDEO, .name = "av1", .needs_config = true, .describe = describe, .from_wire = codec_copy_config, .prepare = prepare,
+    .kind = MEDIA_VIDEO,
+    .name = "av1",
+    .needs_config = true,
+    .describe = describe,
+    .from_wire = codec_copy_config,
+    .prepare = prepare,
 };

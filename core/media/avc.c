@@ -5,8 +5,18 @@
 #include <string.h>
 #include <weir/base/limits.h>
 
-enum { NAL_SLICE = 1, NAL_IDR = 5, NAL_SEI = 6, NAL_SPS = 7, NAL_PPS = 8, NAL_AUD = 9, NAL_END_SEQUENCE = 10,
-       NAL_END_STREAM = 11, NAL_FILLER = 12, NAL_SPS_EXTENSION = 13 };
+enum {
+    NAL_SLICE = 1,
+    NAL_IDR = 5,
+    NAL_SEI = 6,
+    NAL_SPS = 7,
+    NAL_PPS = 8,
+    NAL_AUD = 9,
+    NAL_END_SEQUENCE = 10,
+    NAL_END_STREAM = 11,
+    NAL_FILLER = 12,
+    NAL_SPS_EXTENSION = 13
+};
 #define SPS_BYTES_MAX 1024
 #define RECORD_HEAD_BYTES 5
 
@@ -88,7 +98,8 @@ static enum weir_err read_size(struct bit_reader *r, struct codec_facts *f, bool
 static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, const char **why)
 {
     uint8_t raw[SPS_BYTES_MAX];
-    if (nal.bytes < 4 || (nal.data[0] & 0x1F) != NAL_SPS) return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration holds no SPS where one must be");
+    if (nal.bytes < 4 || (nal.data[0] & 0x1F) != NAL_SPS)
+        return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration holds no SPS where one must be");
     const size_t bytes = nal_unescape(nal.data + 1, nal.bytes - 1, raw, sizeof raw);
     struct bit_reader r;
     bool is_separate_planes = false;
@@ -100,7 +111,8 @@ static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, const
     f->chroma_format_idc = 1;
     f->bit_depth = 8;
     if (is_high_profile(f->profile)) read_high_fields(&r, f, &is_separate_planes);
-    if (f->chroma_format_idc > 3 || f->bit_depth > 14) return codec_bad(WEIR_MALFORMED, why, "the H.264 SPS has an impossible pixel format");
+    if (f->chroma_format_idc > 3 || f->bit_depth > 14)
+        return codec_bad(WEIR_MALFORMED, why, "the H.264 SPS has an impossible pixel format");
     read_ue(&r); /* log2_max_frame_num */
     read_order_count(&r);
     read_ue(&r); /* reference frames */
@@ -136,9 +148,11 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
 {
     struct codec_facts f = { .kind = MEDIA_VIDEO, .codec = CODEC_H264 };
     if (config.bytes < 7) return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration is too short");
-    if (config.data[0] != 1) return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration is no avcC record of version 1");
+    if (config.data[0] != 1)
+        return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration is no avcC record of version 1");
     f.nal_length_bytes = (uint8_t)((config.data[4] & 3) + 1);
-    if (f.nal_length_bytes == 3) return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration has NAL lengths of 3 bytes");
+    if (f.nal_length_bytes == 3)
+        return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration has NAL lengths of 3 bytes");
     struct byte_reader r;
     struct list_state state = { 0, 0 };
     struct byte_span nal, sps = { NULL, 0 };
@@ -278,7 +292,10 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
     if (err) return err;
     if (v.is_mixed) v.access = FRAME_INTER; /* IDR and other slices in one picture: no clean entry */
     *out = (struct codec_frame){
-        .access = v.access, .bytes = kept, .new_config = merged, .is_empty = !has_picture,
+        .access = v.access,
+        .bytes = kept,
+        .new_config = merged,
+        .is_empty = !has_picture,
         .is_claimed_key_wrong = has_picture && claimed_key != (v.access != FRAME_INTER),
     };
     return WEIR_OK;
@@ -297,7 +314,9 @@ static enum weir_err from_annex_b(struct byte_span wire, struct blob **out, cons
         }
         const size_t first = at + 3;
         size_t end = first;
-        while (end < wire.bytes && !(end + 2 < wire.bytes && !wire.data[end] && !wire.data[end + 1] && wire.data[end + 2] <= 1)) end++;
+        while (end < wire.bytes &&
+               !(end + 2 < wire.bytes && !wire.data[end] && !wire.data[end + 1] && wire.data[end + 2] <= 1))
+            end++;
         if (end > first) {
             write_u16(&sets, (uint16_t)(end - first));
             write_bytes(&sets, wire.data + first, end - first);
@@ -313,11 +332,17 @@ static enum weir_err from_annex_b(struct byte_span wire, struct blob **out, cons
 
 static enum weir_err from_wire(struct byte_span wire, struct blob **out, const char **why)
 {
-    const bool is_annex_b = wire.bytes > 4 && !wire.data[0] && !wire.data[1] && (wire.data[2] == 1 || (!wire.data[2] && wire.data[3] == 1));
+    const bool is_annex_b = wire.bytes > 4 && !wire.data[0] && !wire.data[1] &&
+                            (wire.data[2] == 1 || (!wire.data[2] && wire.data[3] == 1));
     if (is_annex_b && wire.bytes <= CODEC_CONFIG_BYTES_MAX) return from_annex_b(wire, out, why);
     return codec_copy_config(wire, out, why);
 }
 
 const struct codec_ops avc_ops = {
-    .kind = MEDIA_VIDEO, .name = "h264", .needs_config = true, .describe = describe, .from_wire = from_wire, .prepare = prepare,
+    .kind = MEDIA_VIDEO,
+    .name = "h264",
+    .needs_config = true,
+    .describe = describe,
+    .from_wire = from_wire,
+    .prepare = prepare,
 };

@@ -19,7 +19,8 @@ struct codec_ops {
     uint32_t (*samples)(const struct codec_facts *facts, struct byte_span frame);
 };
 
-extern const struct codec_ops avc_ops, hevc_ops, av1_ops, vp9_ops, aac_ops, mp3_ops, opus_ops, flac_ops, ac3_ops, eac3_ops;
+extern const struct codec_ops avc_ops, hevc_ops, av1_ops, vp9_ops, aac_ops, mp3_ops, opus_ops, flac_ops, ac3_ops,
+    eac3_ops;
 
 static inline enum weir_err codec_bad(enum weir_err err, const char **why, const char *text)
 {
@@ -49,8 +50,9 @@ struct nal_visitor {
     struct byte_writer sets; /* u16 length + NAL unit, each */
 };
 /* Walks a sample, drops what CMAF does not want, in place. */
-WEIR_MUST_CHECK enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t bytes, struct nal_visitor *v,
-                                                 size_t *kept_bytes, bool *has_picture, const char **why);
+WEIR_MUST_CHECK enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t bytes,
+                                                 struct nal_visitor *v, size_t *kept_bytes, bool *has_picture,
+                                                 const char **why);
 /* Whether every set in `sets` stands in the configuration's lists already; walk gives back one list entry after the other. */
 bool nal_sets_known(const struct byte_writer *sets, struct byte_span config,
                     bool (*next)(struct byte_reader *r, void *state, struct byte_span *nal), void *state_template,

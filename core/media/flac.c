@@ -13,7 +13,8 @@ static enum weir_err from_wire(struct byte_span wire, struct blob **out, const c
     struct blob *b = blob_create(BLOCK_BYTES);
     if (!b) return WEIR_NOMEM;
     uint8_t *data = blob_data(b);
-    const bool has_header = wire.bytes >= BLOCK_BYTES && (wire.data[0] & 0x7F) == 0 && load_u24(wire.data + 1) == STREAMINFO_BYTES;
+    const bool has_header = wire.bytes >= BLOCK_BYTES && (wire.data[0] & 0x7F) == 0 &&
+                            load_u24(wire.data + 1) == STREAMINFO_BYTES;
     if (!has_header && wire.bytes != STREAMINFO_BYTES) {
         blob_unref(b);
         return codec_bad(WEIR_MALFORMED, why, "the FLAC configuration holds no STREAMINFO");
@@ -28,14 +29,16 @@ static enum weir_err from_wire(struct byte_span wire, struct blob **out, const c
 
 static enum weir_err describe(struct byte_span config, struct codec_facts *out, const char **why)
 {
-    if (config.bytes < BLOCK_BYTES || (config.data[0] & 0x7F)) return codec_bad(WEIR_MALFORMED, why, "the FLAC configuration holds no STREAMINFO");
+    if (config.bytes < BLOCK_BYTES || (config.data[0] & 0x7F))
+        return codec_bad(WEIR_MALFORMED, why, "the FLAC configuration holds no STREAMINFO");
     const uint8_t *info = config.data + 4;
     const unsigned block_min = load_u16(info), block_max = load_u16(info + 2);
     struct codec_facts f = { .kind = MEDIA_AUDIO, .codec = CODEC_FLAC };
     f.sample_rate = load_u24(info + 10) >> 4;
     f.channels = (info[12] >> 1 & 7) + 1u;
     f.bit_depth = (uint8_t)(((info[12] & 1) << 4 | info[13] >> 4) + 1);
-    if (!f.sample_rate || f.sample_rate > 655350) return codec_bad(WEIR_MALFORMED, why, "the FLAC configuration has an impossible sample rate");
+    if (!f.sample_rate || f.sample_rate > 655350)
+        return codec_bad(WEIR_MALFORMED, why, "the FLAC configuration has an impossible sample rate");
     if (block_min == block_max && block_min >= 16) f.frame_samples = block_min;
     snprintf(f.codec_string, sizeof f.codec_string, "fLaC");
     *out = f;
@@ -75,5 +78,10 @@ static uint32_t samples(const struct codec_facts *facts, struct byte_span frame)
 }
 
 const struct codec_ops flac_ops = {
-    .kind = MEDIA_AUDIO, .name = "flac", .needs_config = true, .describe = describe, .from_wire = from_wire, .samples = samples,
+    .kind = MEDIA_AUDIO,
+    .name = "flac",
+    .needs_config = true,
+    .describe = describe,
+    .from_wire = from_wire,
+    .samples = samples,
 };

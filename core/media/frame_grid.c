@@ -4,7 +4,7 @@
 #include <string.h>
 #include <weir/base/err.h>
 
-#define ROUNDING_90K 180     /* two milliseconds: what rounding to ms on both sides of an interval can do */
+#define ROUNDING_90K 180       /* two milliseconds: what rounding to ms on both sides of an interval can do */
 #define MEAN_ERROR_MAX_90K 360 /* four milliseconds of mean error, and always to the same side: this is not the rate */
 #define ONE_SIDED_FRAMES 10
 #define ERROR_FILTER 8
@@ -14,8 +14,9 @@
 static const struct {
     uint32_t num, den;
 } known_rates[] = {
-    { 24000, 1001 }, { 24, 1 }, { 25, 1 }, { 30000, 1001 }, { 30, 1 }, { 48, 1 }, { 50, 1 }, { 60000, 1001 }, { 60, 1 },
-    { 10, 1 },       { 12, 1 }, { 15, 1 }, { 20, 1 },       { 90, 1 }, { 100, 1 }, { 120000, 1001 }, { 120, 1 },
+    { 24000, 1001 }, { 24, 1 },       { 25, 1 },  { 30000, 1001 },  { 30, 1 },  { 48, 1 },
+    { 50, 1 },       { 60000, 1001 }, { 60, 1 },  { 10, 1 },        { 12, 1 },  { 15, 1 },
+    { 20, 1 },       { 90, 1 },       { 100, 1 }, { 120000, 1001 }, { 120, 1 },
 };
 
 void frame_grid_tell(struct frame_grid *g, uint32_t num, uint32_t den)

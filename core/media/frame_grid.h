@@ -11,16 +11,16 @@ enum grid_repair { GRID_NONE = 0, GRID_JITTER, GRID_DRIFT };
 #define GRID_HISTORY 48 /* frames looked at before a rate is believed, or given up */
 
 struct frame_grid {
-    uint32_t told_num, told_den;   /* from the configuration, 0: nothing */
-    uint32_t num, den;             /* in use; 0: no grid */
-    bool has_place;                /* anchor and last are valid */
-    bool was_rejected;             /* the told rate did not fit: do not try it again in this era */
-    int64_t anchor_90k, index;     /* frame `index` stands at anchor + index * 90000 * den / num */
+    uint32_t told_num, told_den; /* from the configuration, 0: nothing */
+    uint32_t num, den;           /* in use; 0: no grid */
+    bool has_place;              /* anchor and last are valid */
+    bool was_rejected;           /* the told rate did not fit: do not try it again in this era */
+    int64_t anchor_90k, index;   /* frame `index` stands at anchor + index * 90000 * den / num */
     int64_t last_in_90k;
-    int64_t mean_error;            /* ticks << 8 */
+    int64_t mean_error; /* ticks << 8 */
     int64_t history_90k[GRID_HISTORY];
     uint32_t history_count;
-    int32_t one_sided;             /* how many errors in a row were positive (negative: negative) */
+    int32_t one_sided; /* how many errors in a row were positive (negative: negative) */
 };
 
 /* 0/0: unknown. */

@@ -5,8 +5,17 @@
 #include <string.h>
 #include <weir/base/limits.h>
 
-enum { NAL_VPS = 32, NAL_SPS = 33, NAL_PPS = 34, NAL_AUD = 35, NAL_EOS = 36, NAL_EOB = 37, NAL_FILLER = 38, NAL_SEI_PREFIX = 39,
-       NAL_SEI_SUFFIX = 40 };
+enum {
+    NAL_VPS = 32,
+    NAL_SPS = 33,
+    NAL_PPS = 34,
+    NAL_AUD = 35,
+    NAL_EOS = 36,
+    NAL_EOB = 37,
+    NAL_FILLER = 38,
+    NAL_SEI_PREFIX = 39,
+    NAL_SEI_SUFFIX = 40
+};
 #define RECORD_HEAD_BYTES 22
 #define SPS_BYTES_MAX 2048
 
@@ -122,8 +131,8 @@ static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, const
     read_ue(&r);
     const uint32_t poc_bits = read_ue(&r) + 4;
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the HEVC SPS is cut off");
-    if (!width || !height || width > PICTURE_SIDE_MAX || height > PICTURE_SIDE_MAX || crop_x >= width || crop_y >= height ||
-        f->bit_depth > 16 || poc_bits > 16)
+    if (!width || !height || width > PICTURE_SIDE_MAX || height > PICTURE_SIDE_MAX || crop_x >= width ||
+        crop_y >= height || f->bit_depth > 16 || poc_bits > 16)
         return codec_bad(WEIR_MALFORMED, why, "the HEVC SPS has an impossible picture size");
     f->width = (uint32_t)(width - crop_x);
     f->height = (uint32_t)(height - crop_y);
@@ -182,7 +191,8 @@ static void write_string(const uint8_t *record, char *out, size_t out_bytes)
     uint32_t compatibility = load_u32(record + 2), reversed = 0;
     for (int i = 0; i < 32; i++) reversed |= (compatibility >> i & 1) << (31 - i);
     const char prefix[2] = { spaces[space], 0 };
-    int used = snprintf(out, out_bytes, "hvc1.%s%u.%X.%c%u", prefix, record[1] & 0x1Fu, reversed, record[1] & 0x20 ? 'H' : 'L', record[12]);
+    int used = snprintf(out, out_bytes, "hvc1.%s%u.%X.%c%u", prefix, record[1] & 0x1Fu, reversed,
+                        record[1] & 0x20 ? 'H' : 'L', record[12]);
     int last = 5;
     while (last >= 0 && !record[6 + last]) last--;
     for (int i = 0; i <= last && used > 0 && (size_t)used < out_bytes; i++)
@@ -192,10 +202,13 @@ static void write_string(const uint8_t *record, char *out, size_t out_bytes)
 static enum weir_err describe(struct byte_span config, struct codec_facts *out, const char **why)
 {
     struct codec_facts f = { .kind = MEDIA_VIDEO, .codec = CODEC_HEVC };
-    if (config.bytes < RECORD_HEAD_BYTES + 1) return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration is too short");
-    if (config.data[0] > 1) return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration is no hvcC record of version 1");
+    if (config.bytes < RECORD_HEAD_BYTES + 1)
+        return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration is too short");
+    if (config.data[0] > 1)
+        return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration is no hvcC record of version 1");
     f.nal_length_bytes = (uint8_t)((config.data[21] & 3) + 1);
-    if (f.nal_length_bytes == 3) return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration has NAL lengths of 3 bytes");
+    if (f.nal_length_bytes == 3)
+        return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration has NAL lengths of 3 bytes");
     f.profile = config.data[1] & 0x1F;
     f.level = config.data[12];
     struct byte_reader r;
@@ -210,7 +223,8 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
         if (type == NAL_SPS && !sps.data) sps = nal;
     }
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration is cut off");
-    if (!met[0] || !met[1] || !met[2]) return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration lacks a VPS, SPS or PPS");
+    if (!met[0] || !met[1] || !met[2])
+        return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration lacks a VPS, SPS or PPS");
     const enum weir_err err = read_sps(sps, &f, why);
     if (err) return err;
     write_string(config.data, f.codec_string, sizeof f.codec_string);
@@ -346,12 +360,20 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
     byte_writer_deinit(&v.sets);
     if (err) return err;
     *out = (struct codec_frame){
-        .access = v.access, .bytes = kept, .new_config = merged, .is_empty = !has_picture,
+        .access = v.access,
+        .bytes = kept,
+        .new_config = merged,
+        .is_empty = !has_picture,
         .is_claimed_key_wrong = has_picture && claimed_key != (v.access != FRAME_INTER),
     };
     return WEIR_OK;
 }
 
 const struct codec_ops hevc_ops = {
-    .kind = MEDIA_VIDEO, .name = "hevc", .needs_config = true, .describe = describe, .from_wire = from_wire, .prepare = prepare,
+    .kind = MEDIA_VIDEO,
+    .name = "hevc",
+    .needs_config = true,
+    .describe = describe,
+    .from_wire = from_wire,
+    .prepare = prepare,
 };

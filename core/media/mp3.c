@@ -27,7 +27,11 @@ static enum weir_err from_frame(struct byte_span frame, struct blob **out, struc
     struct blob *empty = blob_create(0);
     if (!empty) return WEIR_NOMEM;
     *facts = (struct codec_facts){
-        .kind = MEDIA_AUDIO, .codec = CODEC_MP3, .sample_rate = h.sample_rate, .channels = h.channels, .frame_samples = h.samples,
+        .kind = MEDIA_AUDIO,
+        .codec = CODEC_MP3,
+        .sample_rate = h.sample_rate,
+        .channels = h.channels,
+        .frame_samples = h.samples,
     };
     snprintf(facts->codec_string, sizeof facts->codec_string, "mp4a.40.34");
     *out = empty;
@@ -46,5 +50,10 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
 }
 
 const struct codec_ops mp3_ops = {
-    .kind = MEDIA_AUDIO, .name = "mp3", .needs_config = false, .describe = describe, .from_frame = from_frame, .samples = samples,
+    .kind = MEDIA_AUDIO,
+    .name = "mp3",
+    .needs_config = false,
+    .describe = describe,
+    .from_frame = from_frame,
+    .samples = samples,
 };

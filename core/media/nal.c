@@ -37,9 +37,9 @@ void facts_set_fps(struct codec_facts *facts, uint64_t num, uint64_t den)
 void vui_common_read(struct bit_reader *r, struct codec_facts *facts)
 {
     /* H.264 table E-1 */
-    static const uint16_t ratios[][2] = { { 0, 0 },   { 1, 1 },   { 12, 11 }, { 10, 11 }, { 16, 11 }, { 40, 33 },
-                                          { 24, 11 }, { 20, 11 }, { 32, 11 }, { 80, 33 }, { 18, 11 }, { 15, 11 },
-                                          { 64, 33 }, { 160, 99 }, { 4, 3 },  { 3, 2 },   { 2, 1 } };
+    static const uint16_t ratios[][2] = { { 0, 0 },   { 1, 1 },    { 12, 11 }, { 10, 11 }, { 16, 11 }, { 40, 33 },
+                                          { 24, 11 }, { 20, 11 },  { 32, 11 }, { 80, 33 }, { 18, 11 }, { 15, 11 },
+                                          { 64, 33 }, { 160, 99 }, { 4, 3 },   { 3, 2 },   { 2, 1 } };
     if (read_flag(r)) {
         const uint32_t index = read_bits(r, 8);
         if (index == 255) {
@@ -77,7 +77,8 @@ enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t by
     size_t at = 0, kept = 0, count = 0;
     bool is_picture = false;
     while (at < bytes) {
-        if (bytes - at < length_bytes) return codec_bad(WEIR_MALFORMED, why, "the frame ends inside a NAL unit's length");
+        if (bytes - at < length_bytes)
+            return codec_bad(WEIR_MALFORMED, why, "the frame ends inside a NAL unit's length");
         const size_t length = read_length(data + at, length_bytes);
         if (length > bytes - at - length_bytes) {
             return codec_bad(WEIR_MALFORMED, why,
@@ -115,7 +116,8 @@ bool nal_sets_known(const struct byte_writer *sets, struct byte_span config,
         memcpy(state, state_template, state_bytes);
         byte_reader_init(&r, config.data, config.bytes);
         read_span(&r, skip_bytes);
-        while (!is_known && next(&r, state, &nal)) is_known = nal.bytes == wanted.bytes && !memcmp(nal.data, wanted.data, nal.bytes);
+        while (!is_known && next(&r, state, &nal))
+            is_known = nal.bytes == wanted.bytes && !memcmp(nal.data, wanted.data, nal.bytes);
         if (!is_known) return false;
     }
     return true;

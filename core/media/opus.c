@@ -8,8 +8,8 @@
 #define PACKET_SAMPLES_MAX 5760 /* 120 ms */
 #define DEFAULT_PRE_SKIP 312    /* what libopus needs; used when the encoder does not say */
 
-static enum weir_err write_dops(struct blob **out, unsigned channels, unsigned pre_skip, uint32_t input_rate, unsigned gain,
-                                unsigned family, struct byte_span mapping)
+static enum weir_err write_dops(struct blob **out, unsigned channels, unsigned pre_skip, uint32_t input_rate,
+                                unsigned gain, unsigned family, struct byte_span mapping)
 {
     struct byte_writer w;
     byte_writer_init(&w, 300);
@@ -29,14 +29,16 @@ static enum weir_err from_wire(struct byte_span wire, struct blob **out, const c
 {
     const struct byte_span none = { NULL, 0 };
     if (!wire.bytes) return write_dops(out, 2, DEFAULT_PRE_SKIP, OPUS_RATE, 0, 0, none);
-    if (wire.bytes < 19 || memcmp(wire.data, "OpusHead", 8)) return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is no OpusHead");
+    if (wire.bytes < 19 || memcmp(wire.data, "OpusHead", 8))
+        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is no OpusHead");
     struct byte_reader r;
     byte_reader_init(&r, wire.data + 8, wire.bytes - 8);
     const unsigned version = read_u8(&r), channels = read_u8(&r), pre_skip = read_u16_le(&r);
     const uint32_t input_rate = read_u32_le(&r);
     const unsigned gain = read_u16_le(&r), family = read_u8(&r);
     if (version >> 4) return codec_bad(WEIR_UNSUPPORTED, why, "this version of OpusHead is not known");
-    if (!channels || (!family && channels > 2)) return codec_bad(WEIR_MALFORMED, why, "the Opus configuration has an impossible channel layout");
+    if (!channels || (!family && channels > 2))
+        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration has an impossible channel layout");
     const struct byte_span mapping = family ? read_span(&r, 2u + channels) : none;
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is cut off");
     return write_dops(out, channels, pre_skip, input_rate, gain, family, mapping);
@@ -44,9 +46,13 @@ static enum weir_err from_wire(struct byte_span wire, struct blob **out, const c
 
 static enum weir_err describe(struct byte_span config, struct codec_facts *out, const char **why)
 {
-    if (config.bytes < 11 || config.data[0] != 0 || !config.data[1]) return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is no dOps of version 0");
-    if (config.data[10] && config.bytes < 13u + config.data[1]) return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is cut off");
-    struct codec_facts f = { .kind = MEDIA_AUDIO, .codec = CODEC_OPUS, .sample_rate = OPUS_RATE, .channels = config.data[1] };
+    if (config.bytes < 11 || config.data[0] != 0 || !config.data[1])
+        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is no dOps of version 0");
+    if (config.data[10] && config.bytes < 13u + config.data[1])
+        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is cut off");
+    struct codec_facts f = {
+        .kind = MEDIA_AUDIO, .codec = CODEC_OPUS, .sample_rate = OPUS_RATE, .channels = config.data[1]
+    };
     snprintf(f.codec_string, sizeof f.codec_string, "opus");
     *out = f;
     return WEIR_OK;
@@ -70,5 +76,10 @@ static uint32_t samples(const struct codec_facts *facts, struct byte_span frame)
 }
 
 const struct codec_ops opus_ops = {
-    .kind = MEDIA_AUDIO, .name = "opus", .needs_config = true, .describe = describe, .from_wire = from_wire, .samples = samples,
+    .kind = MEDIA_AUDIO,
+    .name = "opus",
+    .needs_config = true,
+    .describe = describe,
+    .from_wire = from_wire,
+    .samples = samples,
 };

@@ -7,20 +7,20 @@
 #include "frame_grid.h"
 
 #define MS_90K 90
-#define ERA_GAP_90K 90000                   /* between eras, so that a track that starts a little earlier never overlaps */
-#define OTHER_CLOCK_90K 90000               /* how long a track may stay on a clock that the other one has left */
-#define COMPOSITION_90K_MAX (10 * 90000)    /* no encoder reorders over this */
-#define AUDIO_HOLE_US (100 * 1000)          /* above: a hole or an overlap, below: jitter or drift */
-#define AUDIO_DEADBAND_US (5 * 1000)        /* mean error that is left alone: jitter, wire rounding */
-#define AUDIO_FILTER 8                      /* frames over which the error is averaged */
-#define AUDIO_SLEW_FRACTION 16              /* a frame's duration moves by at most 1/16 */
-#define HOLE_90K (90000 / 2)                /* a longer step between video frames is counted as a bridged hole */
+#define ERA_GAP_90K 90000                /* between eras, so that a track that starts a little earlier never overlaps */
+#define OTHER_CLOCK_90K 90000            /* how long a track may stay on a clock that the other one has left */
+#define COMPOSITION_90K_MAX (10 * 90000) /* no encoder reorders over this */
+#define AUDIO_HOLE_US (100 * 1000)       /* above: a hole or an overlap, below: jitter or drift */
+#define AUDIO_DEADBAND_US (5 * 1000)     /* mean error that is left alone: jitter, wire rounding */
+#define AUDIO_FILTER 8                   /* frames over which the error is averaged */
+#define AUDIO_SLEW_FRACTION 16           /* a frame's duration moves by at most 1/16 */
+#define HOLE_90K (90000 / 2)             /* a longer step between video frames is counted as a bridged hole */
 
 struct clock_track {
-    bool has_wire;          /* `raw` is valid */
-    bool is_placed;         /* has an offset, in era `era` */
-    int64_t raw;            /* unwrapped wire time, wire units */
-    int64_t offset_90k;     /* stream time = raw in 90 kHz + offset */
+    bool has_wire;      /* `raw` is valid */
+    bool is_placed;     /* has an offset, in era `era` */
+    int64_t raw;        /* unwrapped wire time, wire units */
+    int64_t offset_90k; /* stream time = raw in 90 kHz + offset */
     uint32_t era;
     int64_t last_90k;       /* last output (dts, or audio pts) */
     int64_t before_era_90k; /* the same, as it stood when the current era began */
@@ -30,13 +30,13 @@ struct clock_track {
 
 struct timeline {
     struct clock_track tracks[MEDIA_AUDIO + 1];
-    uint32_t era;           /* 0: nothing yet */
+    uint32_t era; /* 0: nothing yet */
     bool is_broken, is_new_wire_clock;
     struct frame_grid grid;
     uint32_t sample_rate;
-    int64_t next_samples;   /* where the next audio frame belongs */
+    int64_t next_samples; /* where the next audio frame belongs */
     bool has_samples;
-    int64_t mean_error;     /* of audio, samples << 8 */
+    int64_t mean_error; /* of audio, samples << 8 */
     uint64_t repairs[TIMELINE_REPAIR_COUNT];
 };
 
@@ -174,7 +174,8 @@ static bool is_active(const struct timeline *t, const struct clock_track *track)
 }
 
 /* Far from where this track and the other one stand: the wire clock jumped. */
-static bool is_jump(const struct timeline *t, const struct clock_track *track, const struct clock_track *other, int64_t x)
+static bool is_jump(const struct timeline *t, const struct clock_track *track, const struct clock_track *other,
+                    int64_t x)
 {
     const int64_t ahead = x - track->end_90k, behind = track->last_90k - x;
     if (ahead <= TIMELINE_GAP_90K_MAX && behind <= TIMELINE_BACK_90K_MAX) return false;
@@ -188,8 +189,8 @@ static void cross_break(struct timeline *t, struct clock_track *track, const str
                         struct timeline_time *out)
 {
     /* a jump at the same moment is a new clock too */
-    const bool is_new_clock =
-        t->is_new_wire_clock || !is_active(t, track) || is_jump(t, track, other, raw_90k + track->offset_90k);
+    const bool is_new_clock = t->is_new_wire_clock || !is_active(t, track) ||
+                              is_jump(t, track, other, raw_90k + track->offset_90k);
     begin_era(t, out);
     if (is_new_clock) {
         place(track, t->era, raw_90k, end_90k(t) + ERA_GAP_90K);
@@ -336,8 +337,9 @@ uint64_t timeline_repairs(const struct timeline *t, enum timeline_repair kind)
 
 const char *timeline_repair_name(enum timeline_repair kind)
 {
-    static const char *const names[TIMELINE_REPAIR_COUNT] = { "",     "wrap",    "jump", "backward", "jitter", "composition",
-                                                              "drift", "overlap", "gap" };
+    static const char *const names[TIMELINE_REPAIR_COUNT] = { "",         "wrap",    "jump",
+                                                              "backward", "jitter",  "composition",
+                                                              "drift",    "overlap", "gap" };
     return (unsigned)kind < TIMELINE_REPAIR_COUNT ? names[kind] : "";
 }
 

@@ -24,7 +24,8 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
 /* Some send the FullBox header (version 1, flags 0) in front, some do not. */
 static enum weir_err from_wire(struct byte_span wire, struct blob **out, const char **why)
 {
-    const bool has_box_header = wire.bytes >= RECORD_BYTES + 4 && wire.data[0] == 1 && !wire.data[1] && !wire.data[2] && !wire.data[3];
+    const bool has_box_header = wire.bytes >= RECORD_BYTES + 4 && wire.data[0] == 1 && !wire.data[1] && !wire.data[2] &&
+                                !wire.data[3];
     if (has_box_header) wire = (struct byte_span){ wire.data + 4, wire.bytes - 4 };
     return codec_copy_config(wire, out, why);
 }
@@ -73,13 +74,21 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
                              bool claimed_key, struct codec_frame *out, const char **why)
 {
     struct vp9_header h;
-    if (!read_header((struct byte_span){ data, bytes }, &h)) return codec_bad(WEIR_MALFORMED, why, "the VP9 frame has no readable header");
+    if (!read_header((struct byte_span){ data, bytes }, &h))
+        return codec_bad(WEIR_MALFORMED, why, "the VP9 frame has no readable header");
     *out = (struct codec_frame){
-        .access = h.is_key ? FRAME_IDR : FRAME_INTER, .bytes = bytes, .is_claimed_key_wrong = claimed_key != h.is_key,
+        .access = h.is_key ? FRAME_IDR : FRAME_INTER,
+        .bytes = bytes,
+        .is_claimed_key_wrong = claimed_key != h.is_key,
     };
     return WEIR_OK;
 }
 
 const struct codec_ops vp9_ops = {
-    .kind = MEDIA_VIDEO, .name = "vp9", .needs_config = true, .describe = describe, .from_wire = from_wire, .prepare = prepare,
+    .kind = MEDIA_VIDEO,
+    .name = "vp9",
+    .needs_config = true,
+    .describe = describe,
+    .from_wire = from_wire,
+    .prepare = prepare,
 };

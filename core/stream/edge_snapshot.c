@@ -23,8 +23,9 @@ uint64_t edge_version_next(void)
     return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
-struct edge_snapshot *edge_snapshot_create(enum edge_media media, struct frozen *playlist, uint64_t last_msn, bool is_ended,
-                                           uint32_t target_duration_s, const struct edge_object *objects, size_t count)
+struct edge_snapshot *edge_snapshot_create(enum edge_media media, struct frozen *playlist, uint64_t last_msn,
+                                           bool is_ended, uint32_t target_duration_s, const struct edge_object *objects,
+                                           size_t count)
 {
     struct edge_snapshot *s = malloc(sizeof *s + count * sizeof s->objects[0]);
     if (!s) return NULL;

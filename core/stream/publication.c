@@ -10,9 +10,9 @@ struct publication {
     struct loop *loop;
     struct publish_request request;
     struct publication_events events;
-    struct claim *claim;   /* asked for, or held */
-    bool is_asking_gate;   /* its answer is under way and needs this memory */
-    bool is_over;          /* publication_end was called while it was */
+    struct claim *claim; /* asked for, or held */
+    bool is_asking_gate; /* its answer is under way and needs this memory */
+    bool is_over;        /* publication_end was called while it was */
 };
 
 static void on_answered(void *context, struct claim *claim, enum publish_verdict verdict, struct stream *stream)

@@ -24,11 +24,14 @@ const char *publish_verdict_text(enum publish_verdict v)
 {
     switch (v) {
     case PUBLISH_ALLOWED: return "Publishing.";
-    case PUBLISH_BAD_NAME: return "The stream name is not usable. Use letters, digits, dashes and slashes, for example live/studio.";
+    case PUBLISH_BAD_NAME:
+        return "The stream name is not usable. Use letters, digits, dashes and slashes, for example live/studio.";
     case PUBLISH_BAD_KEY:
-        return "The key is missing or wrong. Append ?key=SECRET to the stream key; the server printed its key at start.";
+        return "The key is missing or wrong. Append ?key=SECRET to the stream key; the server printed its key at "
+               "start.";
     case PUBLISH_NOT_ALLOWED: return "Publishing under this name is not allowed by the server's configuration.";
-    case PUBLISH_BUSY: return "Someone is already publishing under this name. Stop the other encoder or choose another name.";
+    case PUBLISH_BUSY:
+        return "Someone is already publishing under this name. Stop the other encoder or choose another name.";
     case PUBLISH_LIMIT: return "The server carries as many streams as it is allowed to. Try again later.";
     case PUBLISH_FAILED: return "The server could not start the stream. Try again; its log says why.";
     }
@@ -65,8 +68,11 @@ static bool is_utf8(const char *text, size_t bytes)
     const unsigned char *p = (const unsigned char *)text, *end = p + bytes;
     while (p < end) {
         const unsigned lead = *p;
-        const size_t length = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3
-                              : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+        const size_t length = lead < 0x80                   ? 1
+                              : lead >= 0xC2 && lead < 0xE0 ? 2
+                              : lead >= 0xE0 && lead < 0xF0 ? 3
+                              : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                            : 0;
         if (!length || (size_t)(end - p) < length) return false;
         for (size_t i = 1; i < length; i++) {
             if ((p[i] & 0xC0) != 0x80) return false;
@@ -118,7 +124,8 @@ static const char *append_half(char *name, size_t *bytes, size_t *segments, cons
             if (run > STREAM_NAME_BYTES_MAX * 3u) return "the name is too long";
             char whole[STREAM_NAME_BYTES_MAX * 3 + 1];
             const size_t used = decode(half + at, run, whole);
-            if (used > STREAM_NAME_BYTES_MAX || *bytes + used + 1 > STREAM_NAME_BYTES_MAX) return "the name is too long";
+            if (used > STREAM_NAME_BYTES_MAX || *bytes + used + 1 > STREAM_NAME_BYTES_MAX)
+                return "the name is too long";
             memcpy(decoded, whole, used + 1);
             if (strlen(decoded) != used) return "the name holds a zero byte";
             if (!strcmp(decoded, ".") || !strcmp(decoded, "..")) return "the name holds . or .. as a part";
@@ -141,7 +148,8 @@ static const char *check_bytes(const char *name, size_t bytes)
         if (c < 0x20 || c == 0x7F) return "the name holds a control character";
         if (c == '\\') return "the name holds a backslash";
         /* C1 controls are two bytes in UTF-8 */
-        if (c == 0xC2 && i + 1 < bytes && (unsigned char)name[i + 1] < 0xA0) return "the name holds a control character";
+        if (c == 0xC2 && i + 1 < bytes && (unsigned char)name[i + 1] < 0xA0)
+            return "the name holds a control character";
     }
     return NULL;
 }
@@ -152,12 +160,14 @@ static const char *check_reserved(const char *name)
     static const char *const reserved[] = { "api", "assets", "metrics", "healthz", "readyz" };
     const size_t first = strcspn(name, "/");
     for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
-        if (strlen(reserved[i]) == first && !memcmp(reserved[i], name, first)) return "the name begins with a reserved word";
+        if (strlen(reserved[i]) == first && !memcmp(reserved[i], name, first))
+            return "the name begins with a reserved word";
     }
     return NULL;
 }
 
-enum publish_verdict publish_name_make(struct publish_request *request, const char *app, const char *name, const char **why)
+enum publish_verdict publish_name_make(struct publish_request *request, const char *app, const char *name,
+                                       const char **why)
 {
     char made[STREAM_NAME_BYTES_MAX * 2 + 2] = "";
     size_t bytes = 0, segments = 0;

@@ -10,7 +10,8 @@
 #include <weir/base/loop.h>
 
 #define BUCKETS 4096
-#define QUIET_US (250 * 1000LL) /* a keyless publisher from the same address, quiet for this long, is the same one coming back */
+#define QUIET_US                                                                                                       \
+    (250 * 1000LL) /* a keyless publisher from the same address, quiet for this long, is the same one coming back */
 
 enum entry_state {
     ENTRY_MOVING = 1, /* between owners: only the messages under way touch the stream */
@@ -20,18 +21,18 @@ enum entry_state {
 };
 
 struct entry {
-    struct entry *next;        /* bucket, or the retired list */
+    struct entry *next; /* bucket, or the retired list */
     struct registry *registry;
-    enum entry_state state;    /* under the lock */
-    bool is_retired;           /* under the lock: not in the table any more */
+    enum entry_state state; /* under the lock */
+    bool is_retired;        /* under the lock: not in the table any more */
     struct live_edge *edge;
-    struct loop *owner;        /* under the lock */
-    struct stream *stream;     /* owner's thread */
-    struct claim *claim;       /* under the lock: who publishes now */
-    struct claim *pending;     /* under the lock: who will, while moving */
-    struct loop_timer *timer;  /* owner's thread: hold, then retention */
-    uint8_t address[16];       /* of the last publisher */
-    uint64_t key_hash;         /* 0: it had no key */
+    struct loop *owner;       /* under the lock */
+    struct stream *stream;    /* owner's thread */
+    struct claim *claim;      /* under the lock: who publishes now */
+    struct claim *pending;    /* under the lock: who will, while moving */
+    struct loop_timer *timer; /* owner's thread: hold, then retention */
+    uint8_t address[16];      /* of the last publisher */
+    uint64_t key_hash;        /* 0: it had no key */
     int64_t claimed_us;
     int64_t hold_us;
 };
@@ -39,7 +40,7 @@ struct entry {
 struct claim {
     struct registry *registry;
     struct loop *loop;
-    struct entry *entry;       /* NULL: refused */
+    struct entry *entry; /* NULL: refused */
     struct claim_events events;
     struct stream_policy policy;
     enum publish_verdict verdict;
@@ -51,9 +52,9 @@ struct claim {
 struct registry {
     struct registry_config config;
     uint64_t salt;
-    pthread_mutex_t lock;      /* guards the table and what entries say is under it */
+    pthread_mutex_t lock; /* guards the table and what entries say is under it */
     struct entry *buckets[BUCKETS];
-    struct entry *retired;     /* replaced while their last timer is still armed */
+    struct entry *retired; /* replaced while their last timer is still armed */
     size_t count;
 };
 
@@ -160,7 +161,8 @@ static void on_timer(void *context)
     if (state == ENTRY_ENDED) take_out(r, e);
     pthread_mutex_unlock(&r->lock);
     if (state == ENTRY_HOLDING) {
-        log_event(LOG_STREAM, LOG_INFO, stream_name(e->stream), "stream_ended", "reason=\"publisher did not come back\"");
+        log_event(LOG_STREAM, LOG_INFO, stream_name(e->stream), "stream_ended",
+                  "reason=\"publisher did not come back\"");
         stream_destroy(e->stream); /* ends it first */
         e->stream = NULL;
         loop_timer_arm(e->timer, r->config.retain_us);
@@ -376,7 +378,8 @@ void registry_release(struct registry *r, struct claim *claim, bool is_final)
     stream_lost(e->stream);
     pthread_mutex_lock(&r->lock);
     e->claim = NULL;
-    const bool is_moving = e->state == ENTRY_MOVING; /* someone takes over already: the hand-over message does the rest */
+    const bool is_moving = e->state ==
+                           ENTRY_MOVING; /* someone takes over already: the hand-over message does the rest */
     if (!is_moving) e->state = ENTRY_HOLDING;
     pthread_mutex_unlock(&r->lock);
     if (!is_moving) hold(e, claim->loop, is_final ? 0 : e->hold_us);

@@ -16,7 +16,7 @@ struct stream {
     struct packet_sink *sinks[SINKS_PER_STREAM_MAX];
     size_t sink_count;
     double hint_fps;
-    bool is_tracks_changed;   /* sinks have not been told yet */
+    bool is_tracks_changed; /* sinks have not been told yet */
     bool is_ended;
     enum stream_state state;
     int64_t era_start_90k, era_wall_us;
@@ -149,7 +149,8 @@ static enum weir_err set_config_blob(struct stream *s, enum media_codec codec, s
     return err;
 }
 
-enum weir_err stream_set_config(struct stream *s, enum media_codec codec, struct byte_span wire_config, const char **why)
+enum weir_err stream_set_config(struct stream *s, enum media_codec codec, struct byte_span wire_config,
+                                const char **why)
 {
     struct blob *config = NULL;
     const enum weir_err err = codec_config_from_wire(codec, wire_config, &config, why);
@@ -169,7 +170,8 @@ void stream_set_frame_rate_hint(struct stream *s, double fps)
 }
 
 /* For codecs that carry everything in each frame: the facts may change with any of them. */
-static enum weir_err learn_from_frame(struct stream *s, enum media_codec codec, struct byte_span frame, const char **why)
+static enum weir_err learn_from_frame(struct stream *s, enum media_codec codec, struct byte_span frame,
+                                      const char **why)
 {
     struct blob *config = NULL;
     struct codec_facts facts;
@@ -177,8 +179,8 @@ static enum weir_err learn_from_frame(struct stream *s, enum media_codec codec, 
     if (err) return err;
     /* a bit rate that moves from frame to frame is no new configuration */
     const struct codec_facts *known = s->tracks[facts.kind] ? track_facts(s->tracks[facts.kind]) : NULL;
-    const bool is_same = known && known->codec == codec && known->sample_rate == facts.sample_rate && known->channels == facts.channels &&
-                         known->frame_samples == facts.frame_samples;
+    const bool is_same = known && known->codec == codec && known->sample_rate == facts.sample_rate &&
+                         known->channels == facts.channels && known->frame_samples == facts.frame_samples;
     struct track *track = is_same ? NULL : track_create(&facts, config);
     blob_unref(config);
     if (is_same) return WEIR_OK;
@@ -221,7 +223,8 @@ struct prepared {
     uint32_t samples;
 };
 
-static enum weir_err prepare_video(struct stream *s, const struct stream_frame *frame, struct prepared *out, const char **why)
+static enum weir_err prepare_video(struct stream *s, const struct stream_frame *frame, struct prepared *out,
+                                   const char **why)
 {
     if (!s->tracks[MEDIA_VIDEO]) return WEIR_STATE;
     uint8_t *data = blob_data(frame->message) + frame->offset;
@@ -241,7 +244,8 @@ static enum weir_err prepare_video(struct stream *s, const struct stream_frame *
     return WEIR_OK;
 }
 
-static enum weir_err prepare_audio(struct stream *s, const struct stream_frame *frame, struct prepared *out, const char **why)
+static enum weir_err prepare_audio(struct stream *s, const struct stream_frame *frame, struct prepared *out,
+                                   const char **why)
 {
     const struct byte_span span = { blob_data(frame->message) + frame->offset, frame->bytes };
     const enum media_codec announced = s->announced[MEDIA_AUDIO];
@@ -263,10 +267,14 @@ static enum weir_err prepare_audio(struct stream *s, const struct stream_frame *
 static void note_repairs(struct stream *s, uint32_t repairs)
 {
     static const enum counter counters[TIMELINE_REPAIR_COUNT] = {
-        [TIMELINE_WRAP] = COUNTER_REPAIR_WRAP,         [TIMELINE_JUMP] = COUNTER_REPAIR_JUMP,
-        [TIMELINE_BACKWARD] = COUNTER_REPAIR_BACKWARD, [TIMELINE_JITTER] = COUNTER_REPAIR_JITTER,
-        [TIMELINE_COMPOSITION] = COUNTER_REPAIR_COMPOSITION, [TIMELINE_DRIFT] = COUNTER_REPAIR_DRIFT,
-        [TIMELINE_OVERLAP] = COUNTER_REPAIR_OVERLAP,   [TIMELINE_GAP] = COUNTER_REPAIR_GAP,
+        [TIMELINE_WRAP] = COUNTER_REPAIR_WRAP,
+        [TIMELINE_JUMP] = COUNTER_REPAIR_JUMP,
+        [TIMELINE_BACKWARD] = COUNTER_REPAIR_BACKWARD,
+        [TIMELINE_JITTER] = COUNTER_REPAIR_JITTER,
+        [TIMELINE_COMPOSITION] = COUNTER_REPAIR_COMPOSITION,
+        [TIMELINE_DRIFT] = COUNTER_REPAIR_DRIFT,
+        [TIMELINE_OVERLAP] = COUNTER_REPAIR_OVERLAP,
+        [TIMELINE_GAP] = COUNTER_REPAIR_GAP,
     };
     struct edge_figures *figures = live_edge_figures(s->edge);
     for (int kind = 1; repairs >> kind; kind++) {
@@ -327,8 +335,8 @@ static enum weir_err push(struct stream *s, const struct stream_frame *frame, co
     assert(frame->kind == MEDIA_VIDEO || frame->kind == MEDIA_AUDIO);
     assert(frame->offset + frame->bytes <= blob_bytes(frame->message));
     struct prepared sample;
-    const enum weir_err err =
-        frame->kind == MEDIA_VIDEO ? prepare_video(s, frame, &sample, why) : prepare_audio(s, frame, &sample, why);
+    const enum weir_err err = frame->kind == MEDIA_VIDEO ? prepare_video(s, frame, &sample, why)
+                                                         : prepare_audio(s, frame, &sample, why);
     if (err) return err;
     struct timeline_wire wire = frame->wire;
     struct timeline_time time;

@@ -6,7 +6,8 @@
 static void close_window(struct stream_meter *m, struct edge_figures *figures, int64_t now_us)
 {
     const uint64_t span_us = (uint64_t)(now_us - m->window_start_us);
-    const uint64_t video_bps = m->bytes[MEDIA_VIDEO] * 8000000 / span_us, audio_bps = m->bytes[MEDIA_AUDIO] * 8000000 / span_us;
+    const uint64_t video_bps = m->bytes[MEDIA_VIDEO] * 8000000 / span_us,
+                   audio_bps = m->bytes[MEDIA_AUDIO] * 8000000 / span_us;
     figure_set(&figures->video_bitrate_bps, video_bps);
     figure_set(&figures->audio_bitrate_bps, audio_bps);
     figure_set(&figures->bitrate_bps, video_bps + audio_bps);

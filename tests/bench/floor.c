@@ -40,7 +40,9 @@ int main(int argc, char **argv)
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t bytes = sizeof address;
     const int listener = socket(AF_INET, SOCK_STREAM, 0), epoll = epoll_create1(0);
-    if (argc < 2 || bind(listener, (struct sockaddr *)&address, bytes) || listen(listener, 512) || getsockname(listener, (struct sockaddr *)&address, &bytes)) return 1;
+    if (argc < 2 || bind(listener, (struct sockaddr *)&address, bytes) || listen(listener, 512) ||
+        getsockname(listener, (struct sockaddr *)&address, &bytes))
+        return 1;
     printf("%u\n", ntohs(address.sin_port));
     fflush(stdout);
     struct epoll_event event = { .events = EPOLLIN, .data.fd = listener }, events[256];

@@ -56,7 +56,8 @@ static void load(const char *path)
     clip_ms += 33;
 }
 
-static size_t put_message(uint8_t *out, uint8_t csid, uint8_t kind, uint32_t time_ms, uint8_t stream, const uint8_t *body, uint32_t bytes, uint32_t chunk)
+static size_t put_message(uint8_t *out, uint8_t csid, uint8_t kind, uint32_t time_ms, uint8_t stream,
+                          const uint8_t *body, uint32_t bytes, uint32_t chunk)
 {
     uint8_t *at = out;
     *at++ = csid;
@@ -129,7 +130,10 @@ static void converse(int fd, unsigned index)
     send_all(fd, out, put_message(out, 2, 1, 0, 0, chunk_size, 4, 128));
     size_t n = put_text(body, "connect");
     n += put_number(body + n, 1);
-    memcpy(body + n, "\x03\0\x03" "app\x02\0\x04live\0\0\x09", 17);
+    memcpy(body + n,
+           "\x03\0\x03"
+           "app\x02\0\x04live\0\0\x09",
+           17);
     n += 17;
     send_all(fd, out, put_message(out, 3, 20, 0, 0, body, (uint32_t)n, CHUNK_BYTES));
     expect(fd, "NetConnection.Connect.Success");
@@ -170,7 +174,8 @@ static void send_due(struct stream *s, uint32_t at_ms)
         if (s->base_ms + t->time_ms + s->phase_ms > at_ms) return;
         if (!(t->is_config && s->base_ms)) {
             const uint32_t time_ms = t->is_config ? 0 : s->base_ms + t->time_ms;
-            send_all(s->fd, out, put_message(out, t->kind == 8 ? 4 : 6, t->kind, time_ms, 1, t->body, t->bytes, CHUNK_BYTES));
+            send_all(s->fd, out,
+                     put_message(out, t->kind == 8 ? 4 : 6, t->kind, time_ms, 1, t->body, t->bytes, CHUNK_BYTES));
         }
         if (++s->next < tag_count) continue;
         s->next = 0;
@@ -189,7 +194,9 @@ int main(int argc, char **argv)
     const bool is_raw = argc > 5 && !strcmp(argv[5], "raw");
     struct stream *streams = calloc(count, sizeof *streams);
     load(argv[4]);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)atoi(argv[1])),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     for (unsigned i = 0; streams && i < count; i++) {
         const int on = 1;
         streams[i] = (struct stream){ .fd = socket(AF_INET, SOCK_STREAM, 0), .phase_ms = i * 33 / count };

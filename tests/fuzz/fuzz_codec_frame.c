@@ -30,7 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         uint32_t width, height;
         (void)codec_frame_size(codec, (struct byte_span){ frame + out.offset, out.bytes }, &width, &height);
         /* merged parameter sets are a configuration again, or at least no trap */
-        if (out.new_config) (void)!codec_describe(codec, (struct byte_span){ blob_data(out.new_config), blob_bytes(out.new_config) }, &facts, &why);
+        if (out.new_config)
+            (void)!codec_describe(codec, (struct byte_span){ blob_data(out.new_config), blob_bytes(out.new_config) },
+                                  &facts, &why);
         blob_unref(out.new_config);
     }
     free(frame);

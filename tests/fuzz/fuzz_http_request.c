@@ -17,7 +17,9 @@ static void check_line(const char *line, size_t bytes)
 {
     static const char length[] = "content-length:", encoding[] = "transfer-encoding";
     if (memchr(line, '\n', bytes) || (bytes && (line[0] == ' ' || line[0] == '\t'))) abort();
-    if (bytes >= sizeof encoding - 1 && !strncasecmp(line, encoding, sizeof encoding - 1) && strchr(": \t", line[sizeof encoding - 1])) abort();
+    if (bytes >= sizeof encoding - 1 && !strncasecmp(line, encoding, sizeof encoding - 1) &&
+        strchr(": \t", line[sizeof encoding - 1]))
+        abort();
     if (bytes < sizeof length - 1 || strncasecmp(line, length, sizeof length - 2)) return;
     if (line[sizeof length - 2] == ' ' || line[sizeof length - 2] == '\t') abort();
     if (line[sizeof length - 2] != ':') return;

@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     const size_t step = 1 + data[1];
     data += 2;
     bytes -= 2;
-    const struct digest whole = run(data, bytes, chunk_bytes, bytes), split = run(data, bytes, chunk_bytes, step), single = run(data, bytes, chunk_bytes, 1);
+    const struct digest whole = run(data, bytes, chunk_bytes, bytes), split = run(data, bytes, chunk_bytes, step),
+                        single = run(data, bytes, chunk_bytes, 1);
     if (whole.hash != split.hash || whole.messages != split.messages || whole.err != split.err) abort();
     if (whole.hash != single.hash || whole.messages != single.messages || whole.err != single.err) abort();
     return 0;

@@ -73,15 +73,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     static const uint8_t hello[1 + 2 * 1536] = { 3 };
     static struct counters counters;
     const struct rtmp_session_events events = {
-        .publish = on_publish, .config = on_config, .codec = on_codec, .frame = on_frame, .metadata = on_metadata,
-        .unpublish = on_unpublish, .extra_track = on_extra_track, .unsupported = on_unsupported, .random = on_random,
+        .publish = on_publish,
+        .config = on_config,
+        .codec = on_codec,
+        .frame = on_frame,
+        .metadata = on_metadata,
+        .unpublish = on_unpublish,
+        .extra_track = on_extra_track,
+        .unsupported = on_unsupported,
+        .random = on_random,
     };
     if (bytes < 2) return 0;
     struct rtmp_session *s = rtmp_session_create(&events, &counters);
     if (!s) return 0;
     const size_t step = data[0] ? data[0] : bytes;
     bool goes_on = feed(s, hello, sizeof hello);
-    for (size_t at = 1; goes_on && at < bytes; at += step) goes_on = feed(s, data + at, bytes - at < step ? bytes - at : step);
+    for (size_t at = 1; goes_on && at < bytes; at += step)
+        goes_on = feed(s, data + at, bytes - at < step ? bytes - at : step);
     rtmp_session_destroy(s);
     return 0;
 }

@@ -23,28 +23,36 @@ static void media_segment(void **unused_state)
 {
     struct blob *payload = blob_copy("IDRpic", 6);
     const struct fmp4_sample samples[] = {
-        { .payload = { payload, blob_data(payload), 3 }, .dts = 900000, .duration = 3000, .composition_offset = 6000, .is_sync = true },
-        { .payload = { payload, blob_data(payload) + 3, 3 }, .dts = 903000, .duration = 3001, .composition_offset = -1 },
+        { .payload = { payload, blob_data(payload), 3 },
+          .dts = 900000,
+          .duration = 3000,
+          .composition_offset = 6000,
+          .is_sync = true },
+        { .payload = { payload, blob_data(payload) + 3, 3 },
+          .dts = 903000,
+          .duration = 3001,
+          .composition_offset = -1 },
     };
     struct frozen *segment = fmp4_segment_write(7, samples, 2);
     blob_unref(payload);
     uint8_t bytes[512];
     const size_t count = frozen_read(segment, 0, bytes, sizeof bytes);
     assert_bytes(bytes, count,
-                 "00000018 73747970 6d736468 00000000 6d736468 636d6673"      /* styp */
-                 "00000078 6d6f6f66"                                          /* moof */
-                 "00000010 6d666864 00000000 00000007"                        /* mfhd */
-                 "00000060 74726166"                                          /* traf */
-                 "00000010 74666864 00020000 00000001"                        /* tfhd */
-                 "00000014 74666474 01000000 00000000 000dbba0"               /* tfdt */
-                 "00000034 7472756e 01000f01 00000002 00000080"               /* trun: data behind mdat's header */
-                 "00000bb8 00000003 02000000 00001770"                        /* 3000, 3 bytes, sync, +6000 */
-                 "00000bb9 00000003 01010000 ffffffff"                        /* 3001, 3 bytes, not sync, -1 */
-                 "0000000e 6d646174 494452 706963");                          /* mdat */
+                 "00000018 73747970 6d736468 00000000 6d736468 636d6673" /* styp */
+                 "00000078 6d6f6f66"                                     /* moof */
+                 "00000010 6d666864 00000000 00000007"                   /* mfhd */
+                 "00000060 74726166"                                     /* traf */
+                 "00000010 74666864 00020000 00000001"                   /* tfhd */
+                 "00000014 74666474 01000000 00000000 000dbba0"          /* tfdt */
+                 "00000034 7472756e 01000f01 00000002 00000080"          /* trun: data behind mdat's header */
+                 "00000bb8 00000003 02000000 00001770"                   /* 3000, 3 bytes, sync, +6000 */
+                 "00000bb9 00000003 01010000 ffffffff"                   /* 3001, 3 bytes, not sync, -1 */
+                 "0000000e 6d646174 494452 706963");                     /* mdat */
     frozen_unref(segment);
 }
 
-static void expect_boxes(enum media_codec codec, const char *config_hex, const char *entry, const char *config_box, const char *tail_hex)
+static void expect_boxes(enum media_codec codec, const char *config_hex, const char *entry, const char *config_box,
+                         const char *tail_hex)
 {
     struct track *t = make_track(codec, config_hex);
     struct frozen *init = fmp4_init_write(t);
@@ -64,12 +72,16 @@ static void expect_boxes(enum media_codec codec, const char *config_hex, const c
 
 static void init_segments(void **unused_state)
 {
-    expect_boxes(CODEC_H264, "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0fdf8f800", "avc1", "avcC", "0164000affe10019");
+    expect_boxes(CODEC_H264,
+                 "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0fdf8f800", "avc1",
+                 "avcC", "0164000affe10019");
     expect_boxes(CODEC_AV1, "81000c000a0a0000000337f8e6d7c802", "av01", "av1C", "81000c00");
     expect_boxes(CODEC_VP9, "000a820202020000", "vp09", "vpcC", "01000000 000a8202");
-    expect_boxes(CODEC_AAC, "1190", "mp4a", "esds", "00000000 0380808022 000100 0480808014 4015 000000 00000000 00000000 0580808002 1190 0680808001 02");
+    expect_boxes(CODEC_AAC, "1190", "mp4a", "esds",
+                 "00000000 0380808022 000100 0480808014 4015 000000 00000000 00000000 0580808002 1190 0680808001 02");
     expect_boxes(CODEC_OPUS, "000101380000bb80000000", "Opus", "dOps", "00010138 0000bb80 0000 00");
-    expect_boxes(CODEC_FLAC, "80000022120012000001060004ff0bb800f0000038407044de84a8b56e9e558a37d978aff114", "fLaC", "dfLa", "00000000 80000022");
+    expect_boxes(CODEC_FLAC, "80000022120012000001060004ff0bb800f0000038407044de84a8b56e9e558a37d978aff114", "fLaC",
+                 "dfLa", "00000000 80000022");
     expect_boxes(CODEC_AC3, "103DC0", "ac-3", "dac3", "103dc0");
 }
 

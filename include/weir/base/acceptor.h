@@ -14,7 +14,7 @@ struct loop;
 struct acceptor;
 
 struct acceptor_config {
-    struct loop **loops;    /* lent */
+    struct loop **loops; /* lent */
     size_t loop_count;
     void *context;
     /* On the first loop: whether to take this one. When false, the acceptor closes it. */

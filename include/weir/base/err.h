@@ -13,8 +13,8 @@ enum weir_err {
     WEIR_BUSY,        /* someone else holds it */
     WEIR_DENIED,      /* not allowed */
     WEIR_NOT_FOUND,
-    WEIR_IO,          /* a system call failed; errno was logged where it happened */
-    WEIR_CONFIG,      /* the operator's configuration is wrong */
+    WEIR_IO,     /* a system call failed; errno was logged where it happened */
+    WEIR_CONFIG, /* the operator's configuration is wrong */
 };
 
 #define WEIR_MUST_CHECK __attribute__((warn_unused_result))

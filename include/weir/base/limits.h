@@ -7,64 +7,64 @@
 #define MIB (1024 * 1024)
 
 /* -- RTMP -- */
-#define RTMP_HANDSHAKE_US_MAX (10 * 1000000LL)       /* close */
-#define RTMP_PUBLISH_US_MAX (15 * 1000000LL)         /* handshake done, nothing published yet: close */
-#define RTMP_CHUNK_BYTES_MAX 0xFFFFFFu               /* larger values are clamped: no message is longer (RTMP 5.4.1) */
-#define RTMP_CHUNK_STREAMS_MAX 64                    /* refuse and close */
-#define RTMP_VIDEO_MESSAGE_BYTES_MAX (7 * MIB)       /* refuse and close */
-#define RTMP_AUDIO_MESSAGE_BYTES_MAX (256 * KIB)     /* refuse and close */
-#define RTMP_DATA_MESSAGE_BYTES_MAX (1 * MIB)        /* refuse and close; also aggregate's parts */
-#define RTMP_COMMAND_MESSAGE_BYTES_MAX (64 * KIB)    /* refuse and close */
+#define RTMP_HANDSHAKE_US_MAX (10 * 1000000LL)        /* close */
+#define RTMP_PUBLISH_US_MAX (15 * 1000000LL)          /* handshake done, nothing published yet: close */
+#define RTMP_CHUNK_BYTES_MAX 0xFFFFFFu                /* larger values are clamped: no message is longer (RTMP 5.4.1) */
+#define RTMP_CHUNK_STREAMS_MAX 64                     /* refuse and close */
+#define RTMP_VIDEO_MESSAGE_BYTES_MAX (7 * MIB)        /* refuse and close */
+#define RTMP_AUDIO_MESSAGE_BYTES_MAX (256 * KIB)      /* refuse and close */
+#define RTMP_DATA_MESSAGE_BYTES_MAX (1 * MIB)         /* refuse and close; also aggregate's parts */
+#define RTMP_COMMAND_MESSAGE_BYTES_MAX (64 * KIB)     /* refuse and close */
 #define RTMP_ASSEMBLY_BYTES_MAX (7 * MIB + 512 * KIB) /* all half-received messages of a connection: refuse and close */
-#define RTMP_OUTPUT_BYTES_MAX (256 * KIB)            /* replies a client does not read: close */
-#define RTMP_NAME_BYTES_MAX 256                      /* app, stream name, key, query: refuse */
-#define RTMP_URL_BYTES_MAX 2048                      /* tcUrl */
-#define RTMP_COMMANDS_BEFORE_PUBLISH_MAX 64          /* refuse and close */
-#define RTMP_IDLE_US_MAX (30 * 1000000LL)            /* publishing and nothing came: close (ingest.idle) */
-#define RTMP_SILENT_US (5 * 1000000LL)               /* after this a publisher may be replaced by anyone allowed */
-#define RTMP_CONNECTIONS_MAX 20000                   /* refuse new ones (ingest.connections) */
-#define RTMP_CONNECTIONS_PER_ADDRESS_MAX 12000       /* refuse new ones (ingest.connections_per_address) */
-#define RTMP_READ_BYTES_PER_TURN (256 * KIB)         /* then the next connection has its turn */
-#define RTMP_GATHER_US 8000                          /* reads of several publishers in one pass (ingest.gather, max 10 ms) */
-#define AMF_DEPTH_MAX 16                             /* refuse the message */
-#define AMF_STRING_BYTES_MAX (16 * KIB)              /* refuse the message */
-#define AMF_VALUES_MAX 4096                          /* refuse the message */
-#define ERTMP_MODEX_MAX 8                            /* refuse the message */
-#define ERTMP_TRACKS_MAX 16                          /* refuse the message */
+#define RTMP_OUTPUT_BYTES_MAX (256 * KIB)             /* replies a client does not read: close */
+#define RTMP_NAME_BYTES_MAX 256                       /* app, stream name, key, query: refuse */
+#define RTMP_URL_BYTES_MAX 2048                       /* tcUrl */
+#define RTMP_COMMANDS_BEFORE_PUBLISH_MAX 64           /* refuse and close */
+#define RTMP_IDLE_US_MAX (30 * 1000000LL)             /* publishing and nothing came: close (ingest.idle) */
+#define RTMP_SILENT_US (5 * 1000000LL)                /* after this a publisher may be replaced by anyone allowed */
+#define RTMP_CONNECTIONS_MAX 20000                    /* refuse new ones (ingest.connections) */
+#define RTMP_CONNECTIONS_PER_ADDRESS_MAX 12000        /* refuse new ones (ingest.connections_per_address) */
+#define RTMP_READ_BYTES_PER_TURN (256 * KIB)          /* then the next connection has its turn */
+#define RTMP_GATHER_US 8000             /* reads of several publishers in one pass (ingest.gather, max 10 ms) */
+#define AMF_DEPTH_MAX 16                /* refuse the message */
+#define AMF_STRING_BYTES_MAX (16 * KIB) /* refuse the message */
+#define AMF_VALUES_MAX 4096             /* refuse the message */
+#define ERTMP_MODEX_MAX 8               /* refuse the message */
+#define ERTMP_TRACKS_MAX 16             /* refuse the message */
 
 /* -- media -- */
-#define CODEC_CONFIG_BYTES_MAX (4 * KIB)             /* refuse the configuration */
-#define NAL_UNITS_PER_FRAME_MAX 4096                 /* refuse the frame */
-#define STREAM_NAME_BYTES_MAX 192                    /* app/name together: refuse */
-#define STREAM_NAME_SEGMENTS_MAX 8                   /* path segments in app/name: refuse */
-#define TIMELINE_GAP_90K_MAX (5 * 90000)             /* a longer hole starts a new era */
-#define TIMELINE_BACK_90K_MAX (90000 / 2)            /* a larger step back starts a new era */
+#define CODEC_CONFIG_BYTES_MAX (4 * KIB)  /* refuse the configuration */
+#define NAL_UNITS_PER_FRAME_MAX 4096      /* refuse the frame */
+#define STREAM_NAME_BYTES_MAX 192         /* app/name together: refuse */
+#define STREAM_NAME_SEGMENTS_MAX 8        /* path segments in app/name: refuse */
+#define TIMELINE_GAP_90K_MAX (5 * 90000)  /* a longer hole starts a new era */
+#define TIMELINE_BACK_90K_MAX (90000 / 2) /* a larger step back starts a new era */
 
 /* -- streams and packaging -- */
-#define STREAMS_MAX 4096                             /* refuse new publishers */
+#define STREAMS_MAX 4096 /* refuse new publishers */
 #define SINKS_PER_STREAM_MAX 4
 #define RENDITIONS_MAX 16
-#define SEGMENT_SAMPLES_MAX 32768                    /* cut the segment */
-#define SEGMENT_BYTES_MAX (128 * MIB)                /* cut the segment */
-#define WINDOW_SEGMENTS_MAX 1024                     /* drop the oldest */
-#define PENDING_AUDIO_PACKETS_MAX 4096               /* cut without waiting for video */
+#define SEGMENT_SAMPLES_MAX 32768      /* cut the segment */
+#define SEGMENT_BYTES_MAX (128 * MIB)  /* cut the segment */
+#define WINDOW_SEGMENTS_MAX 1024       /* drop the oldest */
+#define PENDING_AUDIO_PACKETS_MAX 4096 /* cut without waiting for video */
 #define PLAYLIST_BYTES_MAX (1 * MIB)
-#define VIEWERS_TRACKED_MAX 4096                     /* more are served, not counted one by one */
+#define VIEWERS_TRACKED_MAX 4096 /* more are served, not counted one by one */
 
 /* -- HTTP -- */
-#define HTTP_CONNECTIONS_MAX 20000                   /* answer 503 and close (delivery.connections) */
-#define HTTP_HEADER_BYTES_MAX (16 * KIB)             /* 431 */
-#define HTTP_URL_BYTES_MAX 2048                      /* 414 */
-#define HTTP_BODY_BYTES_MAX (64 * KIB)               /* of a request: 413 and close */
-#define HTTP_HEADER_US_MAX (10 * 1000000LL)          /* from the first byte to the last of a request head: 408 */
-#define HTTP_IDLE_US_MAX (60 * 1000000LL)            /* keep-alive without a request: close */
-#define HTTP_STALL_US_MAX (20 * 1000000LL)           /* response not moving: close */
-#define HTTP_PIPELINE_MAX 16                         /* responses waiting: stop reading */
-#define HTTP_PINNED_BYTES_MAX (64 * MIB)             /* response bytes a connection may keep alive: stop reading */
+#define HTTP_CONNECTIONS_MAX 20000          /* answer 503 and close (delivery.connections) */
+#define HTTP_HEADER_BYTES_MAX (16 * KIB)    /* 431 */
+#define HTTP_URL_BYTES_MAX 2048             /* 414 */
+#define HTTP_BODY_BYTES_MAX (64 * KIB)      /* of a request: 413 and close */
+#define HTTP_HEADER_US_MAX (10 * 1000000LL) /* from the first byte to the last of a request head: 408 */
+#define HTTP_IDLE_US_MAX (60 * 1000000LL)   /* keep-alive without a request: close */
+#define HTTP_STALL_US_MAX (20 * 1000000LL)  /* response not moving: close */
+#define HTTP_PIPELINE_MAX 16                /* responses waiting: stop reading */
+#define HTTP_PINNED_BYTES_MAX (64 * MIB)    /* response bytes a connection may keep alive: stop reading */
 
 /* -- between threads -- */
-#define MAILBOX_MESSAGES_MAX 65536                   /* refuse; the sender counts it */
+#define MAILBOX_MESSAGES_MAX 65536 /* refuse; the sender counts it */
 #define LOOPS_MAX 64
-#define LOG_LINE_BYTES_MAX 2048                      /* cut */
+#define LOG_LINE_BYTES_MAX 2048 /* cut */
 
 #endif

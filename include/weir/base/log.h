@@ -13,11 +13,20 @@
 #include <weir/base/err.h>
 
 enum log_level { LOG_ERROR = 1, LOG_WARN, LOG_INFO, LOG_DEBUG };
-enum log_room { LOG_BASE = 1, LOG_MEDIA, LOG_STREAM, LOG_INGEST, LOG_TRANSCODE, LOG_PACKAGER, LOG_DELIVERY, LOG_SERVER };
+enum log_room {
+    LOG_BASE = 1,
+    LOG_MEDIA,
+    LOG_STREAM,
+    LOG_INGEST,
+    LOG_TRANSCODE,
+    LOG_PACKAGER,
+    LOG_DELIVERY,
+    LOG_SERVER
+};
 enum log_format { LOG_TEXT = 1, LOG_JSON };
 
 void log_set_format(enum log_format format);
-void log_set_fd(int fd); /* default 2 */
+void log_set_fd(int fd);                  /* default 2 */
 void log_set_level(enum log_level level); /* all rooms */
 void log_set_room_level(enum log_room room, enum log_level level);
 enum log_level log_room_level(enum log_room room);

@@ -42,7 +42,7 @@ const char *loop_name(const struct loop *loop);
 /* One-shot timer owned by its loop; may be armed again from its own callback. */
 struct loop_timer;
 struct loop_timer *loop_timer_create(struct loop *loop, void (*fn)(void *), void *context); /* NULL: no memory */
-void loop_timer_arm(struct loop_timer *t, int64_t delay_us); /* again: moves it */
+void loop_timer_arm(struct loop_timer *t, int64_t delay_us);                                /* again: moves it */
 void loop_timer_disarm(struct loop_timer *t);
 void loop_timer_destroy(struct loop_timer *t); /* NULL is fine */
 

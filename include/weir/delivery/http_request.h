@@ -26,9 +26,9 @@ enum http_parse { HTTP_PARSE_DONE = 1, HTTP_PARSE_NEED, HTTP_PARSE_BAD };
 
 struct http_parsed {
     enum http_parse result;
-    size_t consumed;     /* DONE: bytes of the head */
-    int status;          /* BAD: what to answer before closing */
-    const char *why;     /* BAD: static text for the body */
+    size_t consumed; /* DONE: bytes of the head */
+    int status;      /* BAD: what to answer before closing */
+    const char *why; /* BAD: static text for the body */
 };
 
 /* *out changes only on HTTP_PARSE_DONE. */

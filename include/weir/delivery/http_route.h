@@ -7,20 +7,20 @@
 #include <weir/base/limits.h>
 
 enum http_route_kind {
-    ROUTE_INDEX = 1,      /* "/" */
-    ROUTE_ASSET,          /* "/assets/NAME" */
-    ROUTE_HANDLER,        /* "/api/...", "/metrics", "/healthz", "/readyz" */
-    ROUTE_STREAM_PAGE,    /* "/app/name/" */
-    ROUTE_STREAM_BARE,    /* "/app/name": the page, one slash short */
-    ROUTE_MULTIVARIANT,   /* "/app/name/index.m3u8", "/app/name/master.m3u8", "/app/name.m3u8" */
-    ROUTE_OBJECT,         /* "/app/name/RENDITION/FILE": a playlist when FILE is index.m3u8 */
-    ROUTE_NONE,           /* well formed, means nothing here */
-    ROUTE_BAD,            /* not a path: bad escape, control byte, dot segments */
+    ROUTE_INDEX = 1,    /* "/" */
+    ROUTE_ASSET,        /* "/assets/NAME" */
+    ROUTE_HANDLER,      /* "/api/...", "/metrics", "/healthz", "/readyz" */
+    ROUTE_STREAM_PAGE,  /* "/app/name/" */
+    ROUTE_STREAM_BARE,  /* "/app/name": the page, one slash short */
+    ROUTE_MULTIVARIANT, /* "/app/name/index.m3u8", "/app/name/master.m3u8", "/app/name.m3u8" */
+    ROUTE_OBJECT,       /* "/app/name/RENDITION/FILE": a playlist when FILE is index.m3u8 */
+    ROUTE_NONE,         /* well formed, means nothing here */
+    ROUTE_BAD,          /* not a path: bad escape, control byte, dot segments */
 };
 
 struct http_route {
     enum http_route_kind kind;
-    char path[HTTP_URL_BYTES_MAX + 1];  /* decoded; the texts below are slices of it, each ended by a 0 */
+    char path[HTTP_URL_BYTES_MAX + 1]; /* decoded; the texts below are slices of it, each ended by a 0 */
     const char *stream, *rendition, *file;
     size_t stream_bytes, rendition_bytes, file_bytes;
 };

@@ -15,9 +15,9 @@ struct http_server;
 
 /* The answer of a handler. */
 struct http_reply {
-    int status;                /* 200, 503, ... */
-    const char *content_type;  /* static */
-    struct frozen *body;       /* given to the connection; NULL: empty */
+    int status;               /* 200, 503, ... */
+    const char *content_type; /* static */
+    struct frozen *body;      /* given to the connection; NULL: empty */
 };
 
 /* Called on the connection's loop for GET and HEAD of "/metrics", "/healthz", "/readyz" and "/api/..."; path is decoded, without

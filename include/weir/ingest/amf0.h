@@ -20,10 +20,10 @@ enum amf0_kind {
 
 struct amf0_value {
     enum amf0_kind kind;
-    struct byte_span name;  /* inside an object; lent */
-    double number;          /* number, boolean as 0 or 1, date in ms */
-    struct byte_span text;  /* string; lent */
-    unsigned depth;         /* of the value itself: 0 is the outermost */
+    struct byte_span name; /* inside an object; lent */
+    double number;         /* number, boolean as 0 or 1, date in ms */
+    struct byte_span text; /* string; lent */
+    unsigned depth;        /* of the value itself: 0 is the outermost */
 };
 
 struct amf0_reader {

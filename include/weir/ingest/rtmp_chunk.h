@@ -28,9 +28,9 @@ enum rtmp_message_type {
 
 struct rtmp_message {
     uint8_t type;
-    uint32_t timestamp_ms;  /* absolute, mod 2^32, as reconstructed from deltas */
+    uint32_t timestamp_ms; /* absolute, mod 2^32, as reconstructed from deltas */
     uint32_t stream_id;
-    struct blob *body;      /* given; exactly the message's bytes */
+    struct blob *body; /* given; exactly the message's bytes */
 };
 
 struct rtmp_chunk_reader;
@@ -40,8 +40,9 @@ struct rtmp_chunk_reader *rtmp_chunk_reader_create(struct counters *counters);
 void rtmp_chunk_reader_destroy(struct rtmp_chunk_reader *r); /* NULL is fine */
 /* Reads up to the end of the first whole message. *consumed: how far it got; everything is consumed when no message came out.
  * *message: given when *has_message. WEIR_MALFORMED, WEIR_LIMIT, WEIR_NOMEM: only destroy is legal afterwards; *why says it. */
-WEIR_MUST_CHECK enum weir_err rtmp_chunk_feed(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes, size_t *consumed,
-                                              struct rtmp_message *message, bool *has_message, const char **why);
+WEIR_MUST_CHECK enum weir_err rtmp_chunk_feed(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes,
+                                              size_t *consumed, struct rtmp_message *message, bool *has_message,
+                                              const char **why);
 /* 1 to 0x7FFFFFFF; larger than RTMP_CHUNK_BYTES_MAX is clamped. WEIR_MALFORMED: anything else. */
 WEIR_MUST_CHECK enum weir_err rtmp_chunk_set_size(struct rtmp_chunk_reader *r, uint32_t chunk_bytes);
 /* Drops what was received of a message on this chunk stream (5.4.2). */

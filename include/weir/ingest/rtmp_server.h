@@ -14,9 +14,9 @@ struct rtmp_server;
 struct rtmp_server_config {
     struct publish_gate *gate;
     struct registry *registry;
-    struct loop **loops;             /* connections are spread over these; lent, outlive the server */
+    struct loop **loops; /* connections are spread over these; lent, outlive the server */
     size_t loop_count;
-    int64_t gather_us;               /* 0: wake for every send */
+    int64_t gather_us; /* 0: wake for every send */
     int64_t idle_us, handshake_us, publish_us;
     uint32_t connections_max, connections_per_address_max;
 };

@@ -15,7 +15,7 @@ struct rtmp_session;
 
 struct rtmp_frame {
     enum media_codec codec;
-    struct blob *message;    /* given to the sink: it unrefs it */
+    struct blob *message; /* given to the sink: it unrefs it */
     size_t offset, bytes;
     uint32_t timestamp_ms;
     int32_t composition_ms, offset_ns;
@@ -33,8 +33,9 @@ struct rtmp_session_events {
     void (*frame)(void *context, const struct rtmp_frame *frame);
     void (*metadata)(void *context, double frame_rate, const char *encoder); /* 0, "": not said */
     void (*unpublish)(void *context);
-    void (*extra_track)(void *context, enum media_kind kind, uint8_t track, uint64_t count); /* dropped; count: so far */
-    void (*unsupported)(void *context, const char *what);  /* a codec; refuse or go on, as you like */
+    void (*extra_track)(void *context, enum media_kind kind, uint8_t track,
+                        uint64_t count);                  /* dropped; count: so far */
+    void (*unsupported)(void *context, const char *what); /* a codec; refuse or go on, as you like */
     void (*random)(void *context, uint8_t *out, size_t bytes);
 };
 
@@ -43,7 +44,7 @@ enum rtmp_phase {
     RTMP_COMMANDS,      /* nothing published yet */
     RTMP_DECIDING,      /* publish asked, answer not given */
     RTMP_PUBLISHING,
-    RTMP_CLOSING,       /* refused, or said goodbye: send what is left and close */
+    RTMP_CLOSING, /* refused, or said goodbye: send what is left and close */
 };
 
 /* events: copied. counters: lent. NULL: no memory. */
@@ -51,8 +52,8 @@ struct rtmp_session *rtmp_session_create(const struct rtmp_session_events *event
 void rtmp_session_destroy(struct rtmp_session *s); /* NULL is fine */
 /* *consumed < bytes only when the phase became RTMP_DECIDING or RTMP_CLOSING: offer the rest again after the answer.
  * WEIR_MALFORMED, WEIR_LIMIT, WEIR_NOMEM: only destroy is legal afterwards; *why says what was wrong. */
-WEIR_MUST_CHECK enum weir_err rtmp_session_feed(struct rtmp_session *s, const uint8_t *in, size_t bytes, size_t *consumed,
-                                                const char **why);
+WEIR_MUST_CHECK enum weir_err rtmp_session_feed(struct rtmp_session *s, const uint8_t *in, size_t bytes,
+                                                size_t *consumed, const char **why);
 struct byte_span rtmp_session_output(const struct rtmp_session *s); /* lent until the next call on `s` */
 void rtmp_session_output_sent(struct rtmp_session *s, size_t sent_bytes);
 enum rtmp_phase rtmp_session_phase(const struct rtmp_session *s);

@@ -46,20 +46,20 @@ struct codec_facts {
     enum media_codec codec;
     char codec_string[CODEC_STRING_BYTES]; /* RFC 6381, as CODECS wants it */
     /* video */
-    uint32_t width, height;       /* of the cropped picture; the sample entry's numbers */
-    uint32_t sar_num, sar_den;    /* 0/0: not said */
-    uint32_t fps_num, fps_den;    /* 0/0: not said, or not fixed */
+    uint32_t width, height;    /* of the cropped picture; the sample entry's numbers */
+    uint32_t sar_num, sar_den; /* 0/0: not said */
+    uint32_t fps_num, fps_den; /* 0/0: not said, or not fixed */
     uint8_t profile, level, bit_depth, chroma_format_idc;
-    uint8_t nal_length_bytes;     /* H264, HEVC: 1, 2 or 4 */
+    uint8_t nal_length_bytes; /* H264, HEVC: 1, 2 or 4 */
     /* audio */
-    uint32_t sample_rate;         /* of the output, and of CMAF's timescale: HE-AAC counts the doubled rate */
+    uint32_t sample_rate; /* of the output, and of CMAF's timescale: HE-AAC counts the doubled rate */
     uint32_t channels;
-    uint32_t frame_samples;       /* at sample_rate; 0: differs from frame to frame (Opus, FLAC: see codec_frame_samples) */
-    uint8_t aac_object_type;      /* AAC: 2 LC, 5 HE, 29 HEv2 */
+    uint32_t frame_samples;  /* at sample_rate; 0: differs from frame to frame (Opus, FLAC: see codec_frame_samples) */
+    uint8_t aac_object_type; /* AAC: 2 LC, 5 HE, 29 HEv2 */
 };
 
 enum media_kind codec_kind(enum media_codec codec);
-const char *codec_name(enum media_codec codec); /* "h264", "aac", ... */
+const char *codec_name(enum media_codec codec);  /* "h264", "aac", ... */
 bool codec_needs_config(enum media_codec codec); /* false for MP3, AC3, EAC3: a frame says it all */
 
 /* Reads an mp4-form configuration. WEIR_MALFORMED, WEIR_UNSUPPORTED, WEIR_LIMIT: *out is untouched and *why (may be NULL)
@@ -80,8 +80,9 @@ WEIR_MUST_CHECK enum weir_err codec_config_from_frame(enum media_codec codec, st
 struct codec_frame {
     enum frame_access access; /* video; FRAME_IDR for audio */
     size_t offset, bytes;     /* the sample within the buffer, after what CMAF does not want was taken out */
-    struct blob *new_config;  /* owned by the caller: parameter sets in the frame that differ from `config`, merged, or NULL */
-    bool is_empty;            /* nothing displayable was left (only AUD, SEI, parameter sets, ...): drop the frame */
+    struct blob
+        *new_config; /* owned by the caller: parameter sets in the frame that differ from `config`, merged, or NULL */
+    bool is_empty;   /* nothing displayable was left (only AUD, SEI, parameter sets, ...): drop the frame */
     bool is_claimed_key_wrong; /* the container said keyframe and the bitstream says otherwise, or the reverse */
 };
 
@@ -89,8 +90,9 @@ struct codec_frame {
  * padding (AV1), in place, and says how the frame may be entered. Bytes move only when something is removed.
  * config: the track's mp4-form configuration. claimed_key: what the container says; decides where the bitstream cannot (VP9
  * and AV1 frame headers are read too). Zero-size NAL units are dropped. A NAL length past the end: WEIR_MALFORMED, buffer may have changed. */
-WEIR_MUST_CHECK enum weir_err codec_frame_prepare(const struct codec_facts *facts, struct byte_span config, uint8_t *data,
-                                                  size_t bytes, bool claimed_key, struct codec_frame *out, const char **why);
+WEIR_MUST_CHECK enum weir_err codec_frame_prepare(const struct codec_facts *facts, struct byte_span config,
+                                                  uint8_t *data, size_t bytes, bool claimed_key,
+                                                  struct codec_frame *out, const char **why);
 
 /* Samples in an audio frame at facts->sample_rate; 0: cannot be read. (Opus TOC, FLAC frame header, MP3, AC-3 headers.) */
 uint32_t codec_frame_samples(const struct codec_facts *facts, struct byte_span frame);

@@ -10,13 +10,13 @@
 struct media_packet {
     enum media_kind kind;
     enum frame_access access;
-    struct piece payload;      /* the sample, as it will stand in mdat */
-    uint32_t era;              /* rises by one at each break; a packet of an older era than the last one pushed is late */
-    int64_t dts_90k, pts_90k;  /* video: dts strictly rising within an era. audio: pts rounded down, for comparing */
-    int64_t pts_samples;       /* audio: gapless or rising; sample-exact */
-    uint32_t samples;          /* audio: nominal duration in the track's sample rate */
-    uint32_t nominal_90k;      /* video: expected duration, 0: unknown */
-    int64_t arrival_us;        /* monotonic */
+    struct piece payload; /* the sample, as it will stand in mdat */
+    uint32_t era;         /* rises by one at each break; a packet of an older era than the last one pushed is late */
+    int64_t dts_90k, pts_90k; /* video: dts strictly rising within an era. audio: pts rounded down, for comparing */
+    int64_t pts_samples;      /* audio: gapless or rising; sample-exact */
+    uint32_t samples;         /* audio: nominal duration in the track's sample rate */
+    uint32_t nominal_90k;     /* video: expected duration, 0: unknown */
+    int64_t arrival_us;       /* monotonic */
 };
 
 /* Where frames go: packager, ladder, recorder. All calls come from the stream's owning thread, in stream order:

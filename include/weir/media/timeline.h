@@ -29,12 +29,12 @@ struct timeline;
 
 struct timeline_wire {
     enum media_kind kind;
-    uint64_t wire;          /* as it stood on the wire */
-    uint8_t wire_bits;      /* 32: RTMP (31-bit wraps are recognised), 33: TS */
-    uint32_t wire_hz;       /* 1000 or 90000; the same for all calls */
-    int32_t composition;    /* pts - dts in wire units */
-    int32_t offset_ns;      /* Enhanced RTMP nanosecond offset, added to pts */
-    uint32_t samples;       /* audio: samples in this frame, > 0 */
+    uint64_t wire;       /* as it stood on the wire */
+    uint8_t wire_bits;   /* 32: RTMP (31-bit wraps are recognised), 33: TS */
+    uint32_t wire_hz;    /* 1000 or 90000; the same for all calls */
+    int32_t composition; /* pts - dts in wire units */
+    int32_t offset_ns;   /* Enhanced RTMP nanosecond offset, added to pts */
+    uint32_t samples;    /* audio: samples in this frame, > 0 */
 };
 
 struct timeline_time {
@@ -42,9 +42,9 @@ struct timeline_time {
     int64_t pts_samples;
     uint32_t nominal_90k;
     uint32_t era;
-    bool is_new_era;        /* the first of its era (also the very first packet) */
-    bool is_drop;           /* do not use this frame: it belongs to a clock that is over, or to what was already played */
-    uint32_t repairs;       /* bit (1 << kind) for each timeline_repair done on this frame */
+    bool is_new_era;  /* the first of its era (also the very first packet) */
+    bool is_drop;     /* do not use this frame: it belongs to a clock that is over, or to what was already played */
+    uint32_t repairs; /* bit (1 << kind) for each timeline_repair done on this frame */
 };
 
 struct timeline *timeline_create(void); /* NULL: no memory */

@@ -11,7 +11,7 @@
 struct packager_config {
     int64_t (*wall_now_us)(void *context); /* the clock passed in: numbers and PROGRAM-DATE-TIME come from it */
     void *context;
-    uint32_t run_id;                       /* differs between starts of the process: part of every object name */
+    uint32_t run_id; /* differs between starts of the process: part of every object name */
 };
 
 /* The edge and policy are the stream's; a reference on the edge is taken. NULL: no memory. Destroy through the sink. */

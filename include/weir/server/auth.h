@@ -6,7 +6,8 @@
 #include <weir/stream/publish_gate.h>
 
 /* The rule alone. server_key: the one from the state folder. Pure. */
-enum publish_verdict auth_decide(const struct config_path *path, const char *server_key, const struct publish_request *request);
+enum publish_verdict auth_decide(const struct config_path *path, const char *server_key,
+                                 const struct publish_request *request);
 
 struct auth;
 /* config is lent and outlives it; server_key is copied. */

@@ -24,7 +24,7 @@ struct config_addresses {
 enum config_access {
     ACCESS_LOCAL_OR_KEY = 1, /* loopback without a key, everyone else with it */
     ACCESS_OPEN,
-    ACCESS_KEY,              /* the key, from anywhere */
+    ACCESS_KEY, /* the key, from anywhere */
     ACCESS_DENY,
 };
 
@@ -42,13 +42,13 @@ struct config_path {
 
 struct config {
     struct config_addresses rtmp, http;
-    struct config_path defaults;             /* for names that no pattern matches */
+    struct config_path defaults; /* for names that no pattern matches */
     struct config_path *paths;
     size_t path_count;
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
     uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
-    uint32_t loops;                          /* 0: one per core */
-    char state_dir[CONFIG_TEXT_BYTES];       /* "": the default place */
+    uint32_t loops;                    /* 0: one per core */
+    char state_dir[CONFIG_TEXT_BYTES]; /* "": the default place */
     char log_level[CONFIG_TEXT_BYTES];
     char log_format[16];
 };

@@ -10,9 +10,9 @@
 struct house;
 
 struct house_listener {
-    const char *protocol;      /* "rtmp", "http" */
+    const char *protocol; /* "rtmp", "http" */
     char address[CONFIG_ADDRESS_BYTES];
-    uint16_t port;             /* the one the kernel gave */
+    uint16_t port; /* the one the kernel gave */
 };
 
 /* config is lent and outlives the house. Listens and starts the loops. On failure error->text says why. */

@@ -15,7 +15,12 @@
 
 enum edge_object_kind { EDGE_MULTIVARIANT = 1, EDGE_PLAYLIST, EDGE_INIT, EDGE_SEGMENT };
 enum edge_media { EDGE_VIDEO_MP4 = 1, EDGE_AUDIO_MP4 };
-enum stream_state { STREAM_WAITING = 1 /* no frame yet */, STREAM_LIVE, STREAM_HOLDING /* publisher lost */, STREAM_ENDED };
+enum stream_state {
+    STREAM_WAITING = 1 /* no frame yet */,
+    STREAM_LIVE,
+    STREAM_HOLDING /* publisher lost */,
+    STREAM_ENDED
+};
 
 #define EDGE_OBJECT_NAME_BYTES 40
 #define EDGE_RENDITION_NAME_BYTES 16
@@ -30,12 +35,14 @@ struct edge_object {
 /* One rendition at one moment. Immutable, refcounted. */
 struct edge_snapshot;
 /* Takes a reference on `playlist` and on each body. NULL: no memory. */
-struct edge_snapshot *edge_snapshot_create(enum edge_media media, struct frozen *playlist, uint64_t last_msn, bool is_ended,
-                                           uint32_t target_duration_s, const struct edge_object *objects, size_t count);
+struct edge_snapshot *edge_snapshot_create(enum edge_media media, struct frozen *playlist, uint64_t last_msn,
+                                           bool is_ended, uint32_t target_duration_s, const struct edge_object *objects,
+                                           size_t count);
 struct edge_snapshot *edge_snapshot_ref(struct edge_snapshot *s);
-void edge_snapshot_unref(struct edge_snapshot *s); /* NULL is fine */
-struct frozen *edge_snapshot_playlist(const struct edge_snapshot *s);            /* lent */
-const struct edge_object *edge_snapshot_find(const struct edge_snapshot *s, const char *name, size_t name_bytes); /* lent */
+void edge_snapshot_unref(struct edge_snapshot *s);                    /* NULL is fine */
+struct frozen *edge_snapshot_playlist(const struct edge_snapshot *s); /* lent */
+const struct edge_object *edge_snapshot_find(const struct edge_snapshot *s, const char *name,
+                                             size_t name_bytes); /* lent */
 enum edge_media edge_snapshot_media(const struct edge_snapshot *s);
 uint64_t edge_snapshot_last_msn(const struct edge_snapshot *s);
 bool edge_snapshot_is_ended(const struct edge_snapshot *s);
@@ -46,15 +53,15 @@ uint64_t edge_snapshot_version(const struct edge_snapshot *s);
 /* Figures for /api and /metrics: written by the owner, read by anyone, relaxed. */
 struct edge_figures {
     _Atomic uint64_t bytes_in, video_frames, audio_frames, keyframes, segments, segments_forced, eras;
-    _Atomic uint64_t frames_dropped;         /* the packager could not place them: before a keyframe, late, overlapping */
+    _Atomic uint64_t frames_dropped; /* the packager could not place them: before a keyframe, late, overlapping */
     _Atomic uint64_t repairs[TIMELINE_REPAIR_COUNT];
-    _Atomic uint64_t bitrate_bps;            /* over the last seconds */
+    _Atomic uint64_t bitrate_bps; /* over the last seconds */
     _Atomic uint64_t video_bitrate_bps, audio_bitrate_bps;
-    _Atomic uint64_t fps_milli;              /* measured */
-    _Atomic uint64_t keyframe_interval_ms;   /* the last one */
-    _Atomic uint64_t last_frame_us;          /* monotonic; 0: none */
-    _Atomic uint64_t window_bytes;           /* media bytes kept alive for this stream */
-    _Atomic uint64_t publishes;              /* publishers accepted, first included */
+    _Atomic uint64_t fps_milli;            /* measured */
+    _Atomic uint64_t keyframe_interval_ms; /* the last one */
+    _Atomic uint64_t last_frame_us;        /* monotonic; 0: none */
+    _Atomic uint64_t window_bytes;         /* media bytes kept alive for this stream */
+    _Atomic uint64_t publishes;            /* publishers accepted, first included */
     _Atomic uint64_t started_wall_us;
 };
 
@@ -83,11 +90,13 @@ struct edge_figures *live_edge_figures(struct live_edge *e);
 
 /* -- writer -- */
 /* Takes over the reference on `snapshot` (also on failure). WEIR_LIMIT: RENDITIONS_MAX. */
-WEIR_MUST_CHECK enum weir_err live_edge_publish(struct live_edge *e, const char *rendition, struct edge_snapshot *snapshot);
+WEIR_MUST_CHECK enum weir_err live_edge_publish(struct live_edge *e, const char *rendition,
+                                                struct edge_snapshot *snapshot);
 /* Takes over the reference. */
 void live_edge_publish_multivariant(struct live_edge *e, struct frozen *playlist);
 void live_edge_set_state(struct live_edge *e, enum stream_state state);
-void live_edge_set_tracks(struct live_edge *e, struct track *video, struct track *audio); /* takes references of its own */
+void live_edge_set_tracks(struct live_edge *e, struct track *video,
+                          struct track *audio); /* takes references of its own */
 
 /* -- readers: what they get is theirs to unref; NULL: no such thing (yet) -- */
 struct edge_snapshot *live_edge_acquire(struct live_edge *e, const char *rendition, size_t rendition_bytes);

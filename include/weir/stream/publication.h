@@ -12,7 +12,7 @@ struct publication_events {
     void *context;
     void (*accepted)(void *context, struct stream *stream); /* push into it until revoked or publication_end */
     void (*refused)(void *context, enum publish_verdict verdict);
-    void (*revoked)(void *context);                         /* someone took over: the stream is no longer yours */
+    void (*revoked)(void *context); /* someone took over: the stream is no longer yours */
 };
 
 /* request is copied. NULL: no memory (no event comes). Ends with publication_end, also after refused or revoked. */

@@ -19,8 +19,8 @@ enum publish_verdict {
     PUBLISH_LIMIT,       /* too many streams (registry) */
     PUBLISH_FAILED,      /* our own trouble: memory, mailbox */
 };
-const char *publish_verdict_name(enum publish_verdict v);  /* for logs: "busy" */
-const char *publish_verdict_text(enum publish_verdict v);  /* for the encoder's dialog: what is wrong and what to do */
+const char *publish_verdict_name(enum publish_verdict v); /* for logs: "busy" */
+const char *publish_verdict_text(enum publish_verdict v); /* for the encoder's dialog: what is wrong and what to do */
 
 struct publish_request {
     char name[STREAM_NAME_BYTES_MAX + 1]; /* "app/name", canonical: publish_name_make */
@@ -33,7 +33,8 @@ struct publish_request {
 struct publish_gate {
     /* request is copied. Calls answer(context, ...) on `loop` later, exactly once. policy: valid when allowed, lent. */
     void (*ask)(struct publish_gate *gate, const struct publish_request *request, struct loop *loop,
-                void (*answer)(void *context, enum publish_verdict verdict, const struct stream_policy *policy), void *context);
+                void (*answer)(void *context, enum publish_verdict verdict, const struct stream_policy *policy),
+                void *context);
 };
 
 /* Builds the canonical stream name from what encoders put in the two halves. Pure.
@@ -43,6 +44,7 @@ struct publish_gate {
  * ("rtmp://h/cam" with empty key) is the stream "live/cam". Refused (PUBLISH_BAD_NAME, *why says what to do): empty, `.` and `..`
  * segments, control bytes, bytes that are not UTF-8, backslash, more than STREAM_NAME_BYTES_MAX bytes or STREAM_NAME_SEGMENTS_MAX
  * segments. Percent escapes are decoded once before the checks. Spaces, `%`, `"` and other printable characters are kept. */
-enum publish_verdict publish_name_make(struct publish_request *request, const char *app, const char *name, const char **why);
+enum publish_verdict publish_name_make(struct publish_request *request, const char *app, const char *name,
+                                       const char **why);
 
 #endif

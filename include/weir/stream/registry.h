@@ -17,12 +17,13 @@ struct registry_config {
     enum weir_err (*furnish)(void *context, struct stream *stream);
     void *context;
     uint32_t streams_max;
-    int64_t silent_us;      /* a publisher quiet for longer may be replaced by anyone allowed */
-    int64_t retain_us;      /* how long an ended stream stays playable */
+    int64_t silent_us; /* a publisher quiet for longer may be replaced by anyone allowed */
+    int64_t retain_us; /* how long an ended stream stays playable */
 };
 
 WEIR_MUST_CHECK enum weir_err registry_create(struct registry **out, const struct registry_config *config);
-void registry_destroy(struct registry *r); /* after the loops have stopped and before they are destroyed; ends what is left */
+void registry_destroy(
+    struct registry *r); /* after the loops have stopped and before they are destroyed; ends what is left */
 
 /* One publisher's hold on a name. Lives from registry_claim to registry_release, or to an answer other than allowed, or to revoked. */
 struct claim;

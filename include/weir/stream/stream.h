@@ -14,11 +14,11 @@ struct stream;
 
 /* What a path's configuration says about its streams. Plain values, copied. */
 struct stream_policy {
-    bool may_take_over;          /* a newer publisher replaces a living older one */
-    int64_t hold_us;             /* how long a lost publisher's stream waits for it */
-    int64_t segment_us;          /* target */
-    int64_t segment_max_us;      /* a GOP longer than this is cut inside; TARGETDURATION is its ceiling */
-    int64_t window_us;           /* playlist length */
+    bool may_take_over;     /* a newer publisher replaces a living older one */
+    int64_t hold_us;        /* how long a lost publisher's stream waits for it */
+    int64_t segment_us;     /* target */
+    int64_t segment_max_us; /* a GOP longer than this is cut inside; TARGETDURATION is its ceiling */
+    int64_t window_us;      /* playlist length */
 };
 
 /* Takes a reference on `edge`. NULL: no memory. */
@@ -35,10 +35,11 @@ void stream_set_counters(struct stream *s, struct counters *counters);
 /* A frame as ingest got it. config-less codecs and in-band parameter sets are handled inside. */
 struct stream_frame {
     enum media_kind kind;
-    struct blob *message;        /* the message's buffer; given: the stream owns this reference from here on, also on failure */
-    size_t offset, bytes;        /* where the frame is inside it */
+    struct blob
+        *message; /* the message's buffer; given: the stream owns this reference from here on, also on failure */
+    size_t offset, bytes; /* where the frame is inside it */
     bool is_claimed_key;
-    struct timeline_wire wire;   /* kind and samples are filled in by the stream */
+    struct timeline_wire wire; /* kind and samples are filled in by the stream */
     int64_t now_us, wall_us;
 };
 

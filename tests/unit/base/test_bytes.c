@@ -54,7 +54,8 @@ static void exp_golomb_table(void **unused_state)
         uint32_t ue;
         int32_t se;
     } cases[] = {
-        { "80", 0, 0 }, { "40", 1, 1 }, { "60", 2, -1 }, { "20", 3, 2 }, { "28", 4, -2 }, { "00000001 FFFFFFFE", UINT32_MAX - 1, 0 },
+        { "80", 0, 0 }, { "40", 1, 1 },  { "60", 2, -1 },
+        { "20", 3, 2 }, { "28", 4, -2 }, { "00000001 FFFFFFFE", UINT32_MAX - 1, 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const struct hex in = hex(cases[i].in_hex);
@@ -151,14 +152,10 @@ static void blob_grows_and_keeps_its_bytes(void **unused_state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_big_and_little_endian),
-        cmocka_unit_test(reading_past_the_end_fails_for_good),
-        cmocka_unit_test(reads_bits_over_byte_borders),
-        cmocka_unit_test(exp_golomb_table),
-        cmocka_unit_test(writer_keeps_its_ceiling),
-        cmocka_unit_test(writer_formats_long_text),
-        cmocka_unit_test(frozen_pieces_share_and_read_back),
-        cmocka_unit_test(blob_grows_and_keeps_its_bytes),
+        cmocka_unit_test(reads_big_and_little_endian),       cmocka_unit_test(reading_past_the_end_fails_for_good),
+        cmocka_unit_test(reads_bits_over_byte_borders),      cmocka_unit_test(exp_golomb_table),
+        cmocka_unit_test(writer_keeps_its_ceiling),          cmocka_unit_test(writer_formats_long_text),
+        cmocka_unit_test(frozen_pieces_share_and_read_back), cmocka_unit_test(blob_grows_and_keeps_its_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

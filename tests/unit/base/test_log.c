@@ -14,9 +14,11 @@ static void text_and_json_lines(void **unused_state)
 {
     char line[512];
     render(LOG_TEXT, "live/a", "peer=1.2.3.4:5 reason=\"no such key\"", line);
-    assert_string_equal(line, "2026-01-02T03:04:05.678Z warn ingest live/a publish_refused peer=1.2.3.4:5 reason=\"no such key\"\n");
+    assert_string_equal(
+        line, "2026-01-02T03:04:05.678Z warn ingest live/a publish_refused peer=1.2.3.4:5 reason=\"no such key\"\n");
     render(LOG_JSON, "live/\"a\"", "peer=1.2.3.4:5 reason=\"no such key\"", line);
-    assert_string_equal(line, "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"warn\",\"room\":\"ingest\",\"stream\":\"live/\\u0022a\\u0022\","
+    assert_string_equal(line, "{\"time\":\"2026-01-02T03:04:05.678Z\",\"level\":\"warn\",\"room\":\"ingest\","
+                              "\"stream\":\"live/\\u0022a\\u0022\","
                               "\"event\":\"publish_refused\",\"peer\":\"1.2.3.4:5\",\"reason\":\"no such key\"}\n");
     render(LOG_TEXT, NULL, "", line);
     assert_string_equal(line, "2026-01-02T03:04:05.678Z warn ingest - publish_refused\n");
@@ -61,16 +63,19 @@ static void counters_have_distinct_names(void **unused_state)
 {
     for (int a = 0; a < COUNTER_COUNT; a++) {
         assert_true(strlen(counter_name((enum counter)a)) > 0 && strlen(counter_help((enum counter)a)) > 0);
-        for (int b = 0; b < a; b++) assert_string_not_equal(counter_name((enum counter)a), counter_name((enum counter)b));
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(counter_name((enum counter)a), counter_name((enum counter)b));
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_and_json_lines), cmocka_unit_test(a_peers_text_cannot_forge_a_line),
+        cmocka_unit_test(text_and_json_lines),
+        cmocka_unit_test(a_peers_text_cannot_forge_a_line),
         cmocka_unit_test(long_text_is_cut),
-        cmocka_unit_test(time_is_rfc3339),     cmocka_unit_test(counters_have_distinct_names),
+        cmocka_unit_test(time_is_rfc3339),
+        cmocka_unit_test(counters_have_distinct_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,8 @@ static void keeps_order_while_it_grows_and_wraps(void **unused_state)
     int out, next_in = 0, next_out = 0;
     queue_init(&q, sizeof(int), 1000);
     for (int round = 0; round < 500; round++) {
-        for (int i = 0; i < 3 && queue_count(&q) < 1000; i++, next_in++) assert_int_equal(queue_give(&q, &next_in), WEIR_OK);
+        for (int i = 0; i < 3 && queue_count(&q) < 1000; i++, next_in++)
+            assert_int_equal(queue_give(&q, &next_in), WEIR_OK);
         assert_true(queue_take(&q, &out));
         assert_int_equal(out, next_out++);
     }

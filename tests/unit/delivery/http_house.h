@@ -61,11 +61,13 @@ static inline struct frozen *make_playlist(const char *mark)
 {
     static char text[8192];
     int used = snprintf(text, sizeof text, "#EXTM3U\n#EXT-X-VERSION:6\n# %s\n", mark);
-    for (int i = 0; i < 40; i++) used += snprintf(text + used, sizeof text - (size_t)used, "#EXTINF:2.00000,\ns%d.m4s\n", i);
+    for (int i = 0; i < 40; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "#EXTINF:2.00000,\ns%d.m4s\n", i);
     return frozen_copy(text, (size_t)used);
 }
 
-static inline void publish_rendition(struct live_edge *edge, const char *name, enum edge_media media, const char *mark, bool is_ended)
+static inline void publish_rendition(struct live_edge *edge, const char *name, enum edge_media media, const char *mark,
+                                     bool is_ended)
 {
     struct frozen *segment = make_segment(), *init = frozen_copy("init", 4), *playlist = make_playlist(mark);
     const struct edge_object objects[] = { { .name = "init-1.mp4", .kind = EDGE_INIT, .body = init },
@@ -97,7 +99,9 @@ static inline void do_claim(void *context, void *unused)
 {
     struct house *h = context;
     const struct publish_request request = { .name = "live/a", .protocol = "test" };
-    const struct stream_policy policy = { .hold_us = 60 * 1000000LL, .segment_us = 2000000, .segment_max_us = 4000000, .window_us = 10000000 };
+    const struct stream_policy policy = {
+        .hold_us = 60 * 1000000LL, .segment_us = 2000000, .segment_max_us = 4000000, .window_us = 10000000
+    };
     const struct claim_events events = { .context = h, .answered = on_answered, .revoked = on_revoked };
     h->claim = registry_claim(h->registry, h->loop, &request, &policy, &events);
 }
@@ -125,7 +129,7 @@ static inline bool handle(void *context, struct loop *loop, const char *path, st
     do {                                                                                                               \
         const int64_t wait_until_us = clock_now_us() + DEADLINE_US;                                                    \
         while (!(condition)) {                                                                                         \
-            if (clock_now_us() > wait_until_us) fail_msg("in vain: %s", #condition);                                        \
+            if (clock_now_us() > wait_until_us) fail_msg("in vain: %s", #condition);                                   \
             poll(NULL, 0, 5);                                                                                          \
         }                                                                                                              \
     } while (0)
@@ -133,7 +137,9 @@ static inline bool handle(void *context, struct loop *loop, const char *path, st
 static inline void house_open(struct house *h, struct http_server_config config)
 {
     *h = (struct house){ .port = 0 };
-    const struct registry_config registry = { .furnish = furnish, .streams_max = 8, .silent_us = 5000000, .retain_us = 60000000 };
+    const struct registry_config registry = {
+        .furnish = furnish, .streams_max = 8, .silent_us = 5000000, .retain_us = 60000000
+    };
     assert_int_equal(loop_create(&h->loop, "test"), WEIR_OK);
     assert_int_equal(registry_create(&h->registry, &registry), WEIR_OK);
     config.registry = h->registry;
@@ -187,7 +193,9 @@ struct received {
 
 static inline void client_open(struct client *c, const struct house *h)
 {
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(h->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(h->port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     c->kept_bytes = 0;
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(c->fd >= 0);

@@ -17,16 +17,29 @@ static const struct {
     const char *text;
 } heads[] = {
     { "a playlist, packed",
-      { .status = 200, .content_type = "application/vnd.apple.mpegurl", .cache_control = "public, max-age=1", .bytes = 321,
-        .whole_bytes = 321, .is_gzip = true, .varies = true, .etag = "\"p1f-g\"" },
+      { .status = 200,
+        .content_type = "application/vnd.apple.mpegurl",
+        .cache_control = "public, max-age=1",
+        .bytes = 321,
+        .whole_bytes = 321,
+        .is_gzip = true,
+        .varies = true,
+        .etag = "\"p1f-g\"" },
       true,
-      "HTTP/1.1 200 OK\r\nServer: weir\r\nDate: " DATE "\r\nContent-Type: application/vnd.apple.mpegurl\r\nContent-Length: 321\r\n"
-      "Cache-Control: public, max-age=1\r\nETag: \"p1f-g\"\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding\r\n" CROSS_ORIGIN
-      "Connection: keep-alive\r\n\r\n" },
+      "HTTP/1.1 200 OK\r\nServer: weir\r\nDate: " DATE
+      "\r\nContent-Type: application/vnd.apple.mpegurl\r\nContent-Length: 321\r\n"
+      "Cache-Control: public, max-age=1\r\nETag: \"p1f-g\"\r\nContent-Encoding: gzip\r\nVary: "
+      "Accept-Encoding\r\n" CROSS_ORIGIN "Connection: keep-alive\r\n\r\n" },
     { "a range",
-      { .status = 206, .content_type = "video/mp4", .first = 10, .bytes = 90, .whole_bytes = 18446744073709551615u, .etag = "\"s1.m4s\"" },
+      { .status = 206,
+        .content_type = "video/mp4",
+        .first = 10,
+        .bytes = 90,
+        .whole_bytes = 18446744073709551615u,
+        .etag = "\"s1.m4s\"" },
       true,
-      "HTTP/1.1 206 Partial Content\r\nServer: weir\r\nDate: " DATE "\r\nContent-Type: video/mp4\r\nContent-Length: 90\r\n"
+      "HTTP/1.1 206 Partial Content\r\nServer: weir\r\nDate: " DATE
+      "\r\nContent-Type: video/mp4\r\nContent-Length: 90\r\n"
       "ETag: \"s1.m4s\"\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 10-99/18446744073709551615\r\n" CROSS_ORIGIN
       "Connection: keep-alive\r\n\r\n" },
     { "a range behind the end",
@@ -37,13 +50,13 @@ static const struct {
     { "nothing new: no length",
       { .status = 304, .etag = "\"p1\"" },
       true,
-      "HTTP/1.1 304 Not Modified\r\nServer: weir\r\nDate: " DATE "\r\nETag: \"p1\"\r\nAccept-Ranges: bytes\r\n" CROSS_ORIGIN
-      "Connection: keep-alive\r\n\r\n" },
+      "HTTP/1.1 304 Not Modified\r\nServer: weir\r\nDate: " DATE
+      "\r\nETag: \"p1\"\r\nAccept-Ranges: bytes\r\n" CROSS_ORIGIN "Connection: keep-alive\r\n\r\n" },
     { "a redirect",
       { .status = 308, .bytes = 7, .location = "./a/" },
       true,
-      "HTTP/1.1 308 Permanent Redirect\r\nServer: weir\r\nDate: " DATE "\r\nContent-Length: 7\r\nLocation: ./a/\r\n" CROSS_ORIGIN
-      "Connection: keep-alive\r\n\r\n" },
+      "HTTP/1.1 308 Permanent Redirect\r\nServer: weir\r\nDate: " DATE
+      "\r\nContent-Length: 7\r\nLocation: ./a/\r\n" CROSS_ORIGIN "Connection: keep-alive\r\n\r\n" },
 };
 
 static void head_cases(void **unused_state)
@@ -59,7 +72,9 @@ static void head_cases(void **unused_state)
 
 static void every_status_has_its_words(void **unused_state)
 {
-    static const int statuses[] = { 200, 204, 206, 304, 308, 400, 404, 405, 408, 413, 414, 416, 431, 500, 501, 503, 505 };
+    static const int statuses[] = {
+        200, 204, 206, 304, 308, 400, 404, 405, 408, 413, 414, 416, 431, 500, 501, 503, 505
+    };
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
         static char out[HTTP_HEAD_BYTES_MAX];
         char expected[32];

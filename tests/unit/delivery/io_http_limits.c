@@ -15,11 +15,15 @@ static void refusals_arrive_and_close(void **state)
     } cases[] = {
         { "a URL too long", "GET /", 3000, 414, COUNTER_HTTP_LIMIT_URL },
         { "a head too large", "GET / HTTP/1.1\r\n" HOST "X: ", 20000, 431, COUNTER_HTTP_LIMIT_HEADER },
-        { "a large body", "POST /live/a/ HTTP/1.1\r\n" HOST "Content-Length: 300000\r\n\r\n", BODY_BYTES, 413, COUNTER_HTTP_LIMIT_BODY },
-        { "chunked", "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", BODY_BYTES, 400, COUNTER_HTTP_MALFORMED },
-        { "a smuggled length", "GET / HTTP/1.1\r\n" HOST "Content-Length : 9\r\n\r\n", BODY_BYTES, 400, COUNTER_HTTP_MALFORMED },
+        { "a large body", "POST /live/a/ HTTP/1.1\r\n" HOST "Content-Length: 300000\r\n\r\n", BODY_BYTES, 413,
+          COUNTER_HTTP_LIMIT_BODY },
+        { "chunked", "GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", BODY_BYTES, 400,
+          COUNTER_HTTP_MALFORMED },
+        { "a smuggled length", "GET / HTTP/1.1\r\n" HOST "Content-Length : 9\r\n\r\n", BODY_BYTES, 400,
+          COUNTER_HTTP_MALFORMED },
         { "TLS", "\x16\x03\x01\x02\x01\x01\x01\r\n\r\n", BODY_BYTES, 501, COUNTER_HTTP_MALFORMED },
-        { "a request inside another", "GET / HTTP/1.1\r\n" HOST "Host: b\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n", 0, 400, COUNTER_HTTP_MALFORMED },
+        { "a request inside another", "GET / HTTP/1.1\r\n" HOST "Host: b\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST "\r\n",
+          0, 400, COUNTER_HTTP_MALFORMED },
     };
     struct house h;
     char *padding = malloc(BODY_BYTES);
@@ -177,7 +181,8 @@ static void ask_for_missing(struct client *c, int from, int count)
     for (int i = from; i < from + count; i++) {
         struct received r;
         char target[64];
-        snprintf(target, sizeof target, "/live/%08x/%s", (unsigned)i * 2654435761u, i % 2 ? "index.m3u8" : "video/s1.m4s");
+        snprintf(target, sizeof target, "/live/%08x/%s", (unsigned)i * 2654435761u,
+                 i % 2 ? "index.m3u8" : "video/s1.m4s");
         client_get(c, target, "", &r);
         assert_int_equal(r.status, 404);
         received_free(&r);

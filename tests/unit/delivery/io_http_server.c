@@ -189,7 +189,9 @@ static void tags_and_conditions(void **state)
 
 static void unpack(const struct received *r, char *out, size_t out_bytes)
 {
-    z_stream z = { .next_in = r->body, .avail_in = (uInt)r->body_bytes, .next_out = (Bytef *)out, .avail_out = (uInt)out_bytes - 1 };
+    z_stream z = {
+        .next_in = r->body, .avail_in = (uInt)r->body_bytes, .next_out = (Bytef *)out, .avail_out = (uInt)out_bytes - 1
+    };
     assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
     assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
     out[z.total_out] = 0;
@@ -265,7 +267,8 @@ static void pipelined_in_order(void **state)
 
 static void byte_by_byte(void **state)
 {
-    static const char text[] = "GET " PLAYLIST " HTTP/1.1\r\n" HOST "X: y\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
+    static const char text[] = "GET " PLAYLIST " HTTP/1.1\r\n" HOST "X: y\r\n\r\nGET /healthz HTTP/1.1\r\n" HOST
+                               "Connection: close\r\n\r\n";
     struct house h;
     struct client c;
     struct received r;
@@ -332,10 +335,14 @@ static void http_1_0_closes_unless_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_answer_on_one_connection),     cmocka_unit_test(head_is_get_without_the_body),
-        cmocka_unit_test(ranges_of_a_segment_in_pieces),      cmocka_unit_test(tags_and_conditions),
-        cmocka_unit_test(packed_when_wanted),                 cmocka_unit_test(pipelined_in_order),
-        cmocka_unit_test(byte_by_byte),                       cmocka_unit_test(large_bodies_whole_and_half_closed),
+        cmocka_unit_test(every_answer_on_one_connection),
+        cmocka_unit_test(head_is_get_without_the_body),
+        cmocka_unit_test(ranges_of_a_segment_in_pieces),
+        cmocka_unit_test(tags_and_conditions),
+        cmocka_unit_test(packed_when_wanted),
+        cmocka_unit_test(pipelined_in_order),
+        cmocka_unit_test(byte_by_byte),
+        cmocka_unit_test(large_bodies_whole_and_half_closed),
         cmocka_unit_test(http_1_0_closes_unless_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,8 +24,9 @@ static struct http_parsed parse(const char *head, size_t bytes, struct http_requ
 
 static void a_request_of_a_player(void **unused_state)
 {
-    static const char head[] = "GET /live/a/index.m3u8?x=1 HTTP/1.1\r\nHOST: example.test:8080\r\nUser-Agent: Player/1.0 (X)\r\n"
-                               "Accept-Encoding: gzip, br\r\nRange: bytes=0-1\r\nIf-Range: \"r\"\r\nif-none-match: \"p1\"\r\n\r\n";
+    static const char head[] =
+        "GET /live/a/index.m3u8?x=1 HTTP/1.1\r\nHOST: example.test:8080\r\nUser-Agent: Player/1.0 (X)\r\n"
+        "Accept-Encoding: gzip, br\r\nRange: bytes=0-1\r\nIf-Range: \"r\"\r\nif-none-match: \"p1\"\r\n\r\n";
     struct http_request r;
     char *copy;
     const struct http_parsed p = parse(head, sizeof head - 1, &r, &copy);
@@ -107,7 +108,8 @@ static const struct {
     { "folded and empty", GET "Content-Length: 0\r\n \r\n\r\n", 400 },
     { "a body", GET "Content-Length: 5\r\n\r\nhello", 413 },
     { "a body of a POST", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n", 413 },
-    { "a body somebody waits to send", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", 413 },
+    { "a body somebody waits to send",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", 413 },
     { "two equal lengths", GET "Content-Length: 0\r\nContent-Length: 0\r\n\r\n", 400 },
     { "two lengths", GET "Content-Length: 0\r\nContent-Length: 5\r\n\r\n", 400 },
     { "two lengths in one field", GET "Content-Length: 0, 0\r\n\r\n", 400 },
@@ -220,12 +222,9 @@ static void large_heads(void **unused_state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_request_of_a_player),
-        cmocka_unit_test(accepted_whole_and_only_whole),
-        cmocka_unit_test(refused_with_a_reason),
-        cmocka_unit_test(the_next_request_is_left_alone),
-        cmocka_unit_test(long_targets),
-        cmocka_unit_test(large_heads),
+        cmocka_unit_test(a_request_of_a_player), cmocka_unit_test(accepted_whole_and_only_whole),
+        cmocka_unit_test(refused_with_a_reason), cmocka_unit_test(the_next_request_is_left_alone),
+        cmocka_unit_test(long_targets),          cmocka_unit_test(large_heads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

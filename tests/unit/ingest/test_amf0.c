@@ -93,7 +93,11 @@ static void depth_and_count_are_bounded(void **unused_state)
     struct counters counters = { 0 };
     struct amf0_reader r;
     struct amf0_value v;
-    for (size_t i = 0; i + 4 <= sizeof deep; i += 4) memcpy(deep + i, "\x03\0\x01" "a", 4);
+    for (size_t i = 0; i + 4 <= sizeof deep; i += 4)
+        memcpy(deep + i,
+               "\x03\0\x01"
+               "a",
+               4);
     amf0_reader_init(&r, deep, sizeof deep, &counters);
     while (amf0_read(&r, &v) == AMF0_VALUE) assert_true(v.depth < AMF_DEPTH_MAX);
     assert_int_equal(counter_read(&counters, COUNTER_AMF_LIMIT_DEPTH), 1);

@@ -61,17 +61,52 @@ static const struct {
     { "csid 64 takes two bytes", "00 00 000000 000001 08 01000000 AA", 128, 1, { 0 }, { 1 } },
     { "csid 65599 takes three", "01 FFFF 000000 000001 08 01000000 AA", 128, 1, { 0 }, { 1 } },
     { "fmt 1 on a fresh chunk stream", "44 000005 000001 08 AA", 128, 1, { 5 }, { 1 } },
-    { "fmt 1 adds its delta, keeps the stream", "04 000064 000001 08 01000000 AA 44 00000A 000002 08 BBCC", 128, 2, { 100, 110 }, { 1, 2 } },
+    { "fmt 1 adds its delta, keeps the stream",
+      "04 000064 000001 08 01000000 AA 44 00000A 000002 08 BBCC",
+      128,
+      2,
+      { 100, 110 },
+      { 1, 2 } },
     { "fmt 2 keeps length and type", "04 000064 000001 08 01000000 AA 84 00000A BB", 128, 2, { 100, 110 }, { 1, 1 } },
-    { "fmt 3 repeats the delta", "04 000064 000001 08 01000000 AA 84 00000A BB C4 CC", 128, 3, { 100, 110, 120 }, { 1, 1, 1 } },
-    { "fmt 3 behind fmt 0: the timestamp is the delta", "04 000064 000001 08 01000000 AA C4 BB", 128, 2, { 100, 200 }, { 1, 1 } },
+    { "fmt 3 repeats the delta",
+      "04 000064 000001 08 01000000 AA 84 00000A BB C4 CC",
+      128,
+      3,
+      { 100, 110, 120 },
+      { 1, 1, 1 } },
+    { "fmt 3 behind fmt 0: the timestamp is the delta",
+      "04 000064 000001 08 01000000 AA C4 BB",
+      128,
+      2,
+      { 100, 200 },
+      { 1, 1 } },
     { "chunks of one byte", "04 000001 000003 08 01000000 AA C4 BB C4 CC", 1, 1, { 1 }, { 3 } },
-    { "interleaved", "05 000001 000004 09 01000000 0102 06 000002 000002 08 01000000 AABB C5 0304", 2, 2, { 2, 1 }, { 2, 4 } },
+    { "interleaved",
+      "05 000001 000004 09 01000000 0102 06 000002 000002 08 01000000 AABB C5 0304",
+      2,
+      2,
+      { 2, 1 },
+      { 2, 4 } },
     { "extended timestamp", "05 FFFFFF 000002 09 01000000 01000000 AABB", 128, 1, { 0x1000000 }, { 2 } },
-    { "extended, repeated on fmt 3", "05 FFFFFF 000004 09 01000000 01000000 0102 C5 01000000 0304", 2, 1, { 0x1000000 }, { 4 } },
-    { "extended, not repeated on fmt 3", "05 FFFFFF 000008 09 01000000 01000000 01020304 C5 05060708", 4, 1, { 0x1000000 }, { 8 } },
+    { "extended, repeated on fmt 3",
+      "05 FFFFFF 000004 09 01000000 01000000 0102 C5 01000000 0304",
+      2,
+      1,
+      { 0x1000000 },
+      { 4 } },
+    { "extended, not repeated on fmt 3",
+      "05 FFFFFF 000008 09 01000000 01000000 01020304 C5 05060708",
+      4,
+      1,
+      { 0x1000000 },
+      { 8 } },
     { "extended delta", "05 000001 000001 09 01000000 AA 85 FFFFFF 02000000 BB", 128, 2, { 1, 0x2000001 }, { 1, 1 } },
-    { "a message of no bytes", "04 000007 000000 08 01000000 04 000008 000001 08 01000000 AA", 128, 2, { 7, 8 }, { 0, 1 } },
+    { "a message of no bytes",
+      "04 000007 000000 08 01000000 04 000008 000001 08 01000000 AA",
+      128,
+      2,
+      { 7, 8 },
+      { 0, 1 } },
     { "time wraps", "04 FFFFFF 000001 08 01000000 FFFFFFFE AA 84 000005 BB", 128, 2, { 0xFFFFFFFE, 3 }, { 1, 1 } },
 };
 
@@ -98,7 +133,8 @@ static const struct {
 } bad[] = {
     { "fmt 2 on a fresh chunk stream", "84 000005 AA", WEIR_MALFORMED },
     { "fmt 3 on a fresh chunk stream", "C4 AA", WEIR_MALFORMED },
-    { "the length changes in mid-message", "04 000000 000100 08 01000000 AABB 04 000000 000200 08 01000000 AA", WEIR_MALFORMED },
+    { "the length changes in mid-message", "04 000000 000100 08 01000000 AABB 04 000000 000200 08 01000000 AA",
+      WEIR_MALFORMED },
     { "a longer second header (librtmp's heap overflow)", "04 000000 000081 08 01000000", WEIR_OK },
     { "a video message over the limit", "04 000000 FFFFFF 09 01000000", WEIR_LIMIT },
     { "a command over the limit", "03 000000 020000 14 00000000", WEIR_LIMIT },
@@ -121,10 +157,12 @@ static void chunk_sizes(void **unused_state)
     static const struct {
         uint32_t bytes;
         bool is_right;
-    } sizes[] = { { 0, false }, { 1, true }, { 128, true }, { 0xFFFFFF, true }, { 1 << 24, true }, { 0x7FFFFFFF, true }, { 0x80000000, false }, { 0xFFFFFFFF, false } };
+    } sizes[] = { { 0, false },      { 1, true },          { 128, true },         { 0xFFFFFF, true },
+                  { 1 << 24, true }, { 0x7FFFFFFF, true }, { 0x80000000, false }, { 0xFFFFFFFF, false } };
     struct counters counters = { 0 };
     struct rtmp_chunk_reader *r = rtmp_chunk_reader_create(&counters);
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) assert_int_equal(rtmp_chunk_set_size(r, sizes[i].bytes) == WEIR_OK, sizes[i].is_right);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+        assert_int_equal(rtmp_chunk_set_size(r, sizes[i].bytes) == WEIR_OK, sizes[i].is_right);
     assert_int_equal(rtmp_chunk_held_bytes(r), 0);
     rtmp_chunk_reader_destroy(r);
 }
@@ -158,7 +196,10 @@ static void claims_cost_nothing_and_chunk_streams_are_counted(void **unused_stat
     enum weir_err err = WEIR_OK;
     unsigned csid;
     for (csid = 64; csid < 65600 && !err; csid++) {
-        const uint8_t head[] = { 1, (uint8_t)(csid - 64), (uint8_t)((csid - 64) >> 8), 0, 0, 0, 0x6F, 0xFF, 0xFF, RTMP_VIDEO, 1, 0, 0, 0, 0xAA };
+        const uint8_t head[] = {
+            1,   (uint8_t)(csid - 64), (uint8_t)((csid - 64) >> 8), 0, 0, 0, 0x6F, 0xFF, 0xFF, RTMP_VIDEO, 1, 0, 0, 0,
+            0xAA
+        };
         struct rtmp_message m;
         bool has_message;
         size_t used;

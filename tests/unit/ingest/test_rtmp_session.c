@@ -62,7 +62,8 @@ static void connect(struct script *s, const char *app)
 }
 
 /* name(null, text): releaseStream, FCPublish, FCUnpublish, createStream without text */
-static void call(struct script *s, uint8_t stream, const char *name, double transaction, const char *text, const char *more)
+static void call(struct script *s, uint8_t stream, const char *name, double transaction, const char *text,
+                 const char *more)
 {
     struct byte_writer w = command(name, transaction);
     amf0_write_null(&w);
@@ -141,8 +142,16 @@ static struct counters counters;
 static struct rtmp_session *open_session(struct log *l)
 {
     const struct rtmp_session_events events = {
-        .context = l, .publish = on_publish, .config = on_config, .codec = on_codec, .frame = on_frame, .metadata = on_metadata,
-        .unpublish = on_unpublish, .extra_track = on_extra_track, .unsupported = on_unsupported, .random = on_random,
+        .context = l,
+        .publish = on_publish,
+        .config = on_config,
+        .codec = on_codec,
+        .frame = on_frame,
+        .metadata = on_metadata,
+        .unpublish = on_unpublish,
+        .extra_track = on_extra_track,
+        .unsupported = on_unsupported,
+        .random = on_random,
     };
     *l = (struct log){ .text = "" };
     l->session = rtmp_session_create(&events, &counters);
@@ -233,11 +242,12 @@ static void as_obs_does(void **unused_state)
     amf0_write_null(&w);
     amf0_write_number(&w, 1);
     say(&s, 0, 20, &w);
-    expect_at_every_split(&s,
-                          "publish live studio;metadata 30 obs-output module (libobs version 29.0.2);config aac 2;config h264 6;"
-                          "frame h264 7 key;frame aac 2 key;unpublish;",
-                          (const char *const[]){ "NetConnection.Connect.Success", "fourCcList", "onFCPublish", "NetStream.Publish.Start", "onFCUnpublish",
-                                                 "NetStream.Unpublish.Success", NULL });
+    expect_at_every_split(
+        &s,
+        "publish live studio;metadata 30 obs-output module (libobs version 29.0.2);config aac 2;config h264 6;"
+        "frame h264 7 key;frame aac 2 key;unpublish;",
+        (const char *const[]){ "NetConnection.Connect.Success", "fourCcList", "onFCPublish", "NetStream.Publish.Start",
+                               "onFCUnpublish", "NetStream.Unpublish.Success", NULL });
     byte_writer_deinit(&s.w);
 }
 
@@ -251,7 +261,8 @@ static void as_gstreamer_does(void **unused_state)
     media(&s, 6, 9, "90 68766331 0102");
     media(&s, 6, 9, "B1 68766331 000000 00000003 0201AA");
     call(&s, 0, "deleteStream", 4, "cam", NULL); /* with the name where a number belongs */
-    expect_at_every_split(&s, "publish live/room1 cam?key=S;config hevc 2;frame hevc 7;unpublish;", (const char *const[]){ "NetStream.Publish.Start", NULL });
+    expect_at_every_split(&s, "publish live/room1 cam?key=S;config hevc 2;frame hevc 7;unpublish;",
+                          (const char *const[]){ "NetStream.Publish.Start", NULL });
     byte_writer_deinit(&s.w);
 }
 
@@ -272,8 +283,11 @@ static void amf3_wrapping_aggregates_and_pings(void **unused_state)
     call(&s, 1, "publish", 3, "cam", "live");
     media(&s, 6, 9, "17 00 000000 0164001FFFE1");
     /* two tags: a video frame at 100 and an audio one at 110, aggregated */
-    media(&s, 6, 22, "09 00000C 000064 00 000000 27 01 000000 00000003 41AABB 00000017 08 000003 00006E 00 000000 2F FFFB 0000000E");
-    expect_at_every_split(&s, "publish live cam;config h264 6;frame h264 7;mp3;frame mp3 2 key;", (const char *const[]){ "NetStream.Publish.Start", NULL });
+    media(
+        &s, 6, 22,
+        "09 00000C 000064 00 000000 27 01 000000 00000003 41AABB 00000017 08 000003 00006E 00 000000 2F FFFB 0000000E");
+    expect_at_every_split(&s, "publish live cam;config h264 6;frame h264 7;mp3;frame mp3 2 key;",
+                          (const char *const[]){ "NetStream.Publish.Start", NULL });
     byte_writer_deinit(&s.w);
 }
 
@@ -291,7 +305,8 @@ static void refusals(void **unused_state)
     struct rtmp_session *session = open_session(&l);
     assert_int_equal(feed(session, s.w.data, s.w.bytes, &answers), WEIR_OK);
     assert_true(answers_hold(&answers, "NetConnection.Call.Failed"));
-    assert_true(answers_hold(&answers, "NetStream.Play.Failed") && answers_hold(&answers, "weir serves players over HLS"));
+    assert_true(answers_hold(&answers, "NetStream.Play.Failed") &&
+                answers_hold(&answers, "weir serves players over HLS"));
     assert_int_equal(rtmp_session_phase(session), RTMP_CLOSING);
     rtmp_session_destroy(session);
     byte_writer_deinit(&s.w);
@@ -327,8 +342,10 @@ static void strangers(void **unused_state)
         { "abort of nothing", "02 000000 000004 02 00000000 00000063", WEIR_OK },
         { "a command without a name", "03 000000 000001 14 00000000 05", WEIR_MALFORMED },
         { "a command of no bytes", "03 000000 000000 14 00000000", WEIR_MALFORMED },
-        { "connect without an object", "03 000000 000013 14 00000000 020007636F6E6E656374 003FF0000000000000", WEIR_MALFORMED },
-        { "publish before connect", "03 000000 000014 14 00000000 0200077075626C697368 00400000000000000005", WEIR_MALFORMED },
+        { "connect without an object", "03 000000 000013 14 00000000 020007636F6E6E656374 003FF0000000000000",
+          WEIR_MALFORMED },
+        { "publish before connect", "03 000000 000014 14 00000000 0200077075626C697368 00400000000000000005",
+          WEIR_MALFORMED },
         { "metadata that is none", "03 000000 000003 12 01000000 0203E8", WEIR_OK },
         { "media before publish", "04 000000 000003 09 01000000 170100", WEIR_OK },
         { "an aggregate of nonsense", "04 000000 000003 16 01000000 FFFFFF", WEIR_OK },

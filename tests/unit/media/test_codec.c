@@ -8,7 +8,7 @@
 
 #define AVC "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0fdf8f800"
 #define HEVC                                                                                                           \
-    "0101600000009000000000001ef000fcfdf8f800000f03a00001001840010c01ffff01600000030090000003000003001e959809"           \
+    "0101600000009000000000001ef000fcfdf8f800000f03a00001001840010c01ffff01600000030090000003000003001e959809"         \
     "a10001002942010101600000030090000003000003001ea010204965959a4932bc05a020000003002000000303c1"                     \
     "a2000100074401c172b42240"
 #define AV1 "81000c000a0a0000000337f8e6d7c802"
@@ -32,7 +32,8 @@ static const struct {
     { "AAC 5.1", "11B0", CODEC_AAC, "mp4a.40.2", 0, 0, 0, 0, 48000, 6, 1024 },
     { "AAC with 960 samples", "1194", CODEC_AAC, "mp4a.40.2", 0, 0, 0, 0, 48000, 2, 960 },
     { "Opus mono", "000101380000bb80000000", CODEC_OPUS, "opus", 0, 0, 0, 0, 48000, 1, 0 },
-    { "FLAC 16 bit mono", "80000022120012000001060004ff0bb800f0000038407044de84a8b56e9e558a37d978aff114", CODEC_FLAC, "fLaC", 0, 0, 0, 0, 48000, 1, 4608 },
+    { "FLAC 16 bit mono", "80000022120012000001060004ff0bb800f0000038407044de84a8b56e9e558a37d978aff114", CODEC_FLAC,
+      "fLaC", 0, 0, 0, 0, 48000, 1, 4608 },
     { "dac3", "103DC0", CODEC_AC3, "ac-3", 0, 0, 0, 0, 48000, 6, 1536 },
 };
 
@@ -69,9 +70,12 @@ static const struct {
     enum weir_err err;
 } bad[] = {
     { "avcC without SPS", "0164000affe0 01000668ebe3cb22c0", CODEC_H264, WEIR_MALFORMED },
-    { "avcC without PPS", "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259600", CODEC_H264, WEIR_MALFORMED },
+    { "avcC without PPS", "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259600", CODEC_H264,
+      WEIR_MALFORMED },
     { "avcC with an empty SPS (ossrs/srs#3323)", "0164000affe1000001000668ebe3cb22c0", CODEC_H264, WEIR_MALFORMED },
-    { "avcC with NAL lengths of three bytes", "0164000afee100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0", CODEC_H264, WEIR_MALFORMED },
+    { "avcC with NAL lengths of three bytes",
+      "0164000afee100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0", CODEC_H264,
+      WEIR_MALFORMED },
     { "not avcC", "00000001676400", CODEC_H264, WEIR_MALFORMED },
     { "hvcC without parameter sets", "0101600000009000000000001ef000fcfdf8f800000f00", CODEC_HEVC, WEIR_MALFORMED },
     { "av1C without a sequence header", "81000c00", CODEC_AV1, WEIR_MALFORMED },
@@ -79,7 +83,8 @@ static const struct {
     { "AAC sample rate 0 (OvenMediaEngine#2040)", "17 80 00 00 10", CODEC_AAC, WEIR_MALFORMED },
     { "AAC reserved rate", "1690", CODEC_AAC, WEIR_MALFORMED },
     { "an AAC type nobody has", "F8 60 00", CODEC_AAC, WEIR_UNSUPPORTED },
-    { "FLAC sample rate 0", "8000002212001200000106 0004ff 000000f0000038407044de84a8b56e9e558a37d978aff114", CODEC_FLAC, WEIR_MALFORMED },
+    { "FLAC sample rate 0", "8000002212001200000106 0004ff 000000f0000038407044de84a8b56e9e558a37d978aff114",
+      CODEC_FLAC, WEIR_MALFORMED },
     { "dOps of no channels", "000001380000bb80000000", CODEC_OPUS, WEIR_MALFORMED },
     { "MP3 has none", "00", CODEC_MP3, WEIR_UNSUPPORTED },
 };
@@ -118,19 +123,22 @@ static void wire_forms_become_mp4_forms(void **unused_state)
         const struct hex in = hex(cases[i].wire_hex);
         struct blob *out = NULL;
         const char *why = "";
-        assert_int_equal(codec_config_from_wire(cases[i].codec, (struct byte_span){ in.data, in.bytes }, &out, &why), WEIR_OK);
+        assert_int_equal(codec_config_from_wire(cases[i].codec, (struct byte_span){ in.data, in.bytes }, &out, &why),
+                         WEIR_OK);
         assert_bytes(blob_data(out), blob_bytes(out), cases[i].mp4_hex);
         blob_unref(out);
     }
     /* hvc1 promises that all sets stand in the record: the flag is set where the encoder left it out */
     const struct hex hevc = hex(HEVC);
     struct blob *out = NULL;
-    assert_int_equal(codec_config_from_wire(CODEC_HEVC, (struct byte_span){ hevc.data, hevc.bytes }, &out, NULL), WEIR_OK);
+    assert_int_equal(codec_config_from_wire(CODEC_HEVC, (struct byte_span){ hevc.data, hevc.bytes }, &out, NULL),
+                     WEIR_OK);
     assert_int_equal(blob_data(out)[23], 0xA0);
     blob_unref(out);
     struct hex cleared = hevc;
     cleared.data[23] = 0x20;
-    assert_int_equal(codec_config_from_wire(CODEC_HEVC, (struct byte_span){ cleared.data, cleared.bytes }, &out, NULL), WEIR_OK);
+    assert_int_equal(codec_config_from_wire(CODEC_HEVC, (struct byte_span){ cleared.data, cleared.bytes }, &out, NULL),
+                     WEIR_OK);
     assert_int_equal(blob_data(out)[23], 0xA0);
     blob_unref(out);
 }
@@ -144,22 +152,33 @@ static const struct {
 } frames[] = {
     { "IDR", CODEC_H264, AVC, "00000003 65AABB", "00000003 65AABB", FRAME_IDR, false, false },
     { "a slice", CODEC_H264, AVC, "00000003 41AABB", "00000003 41AABB", FRAME_INTER, false, false },
-    { "AUD and filler go", CODEC_H264, AVC, "00000002 09F0 00000003 65AABB 00000002 0CFF", "00000003 65AABB", FRAME_IDR, false, false },
-    { "known parameter sets go", CODEC_H264, AVC, "00000006 68ebe3cb22c0 00000003 65AABB", "00000003 65AABB", FRAME_IDR, false, false },
-    { "other parameter sets are a new configuration", CODEC_H264, AVC, "00000006 68ebe3cb22c1 00000003 65AABB", "00000003 65AABB", FRAME_IDR, false, true },
-    { "NAL units of no bytes (ossrs/srs#3750)", CODEC_H264, AVC, "00000000 00000003 65AABB 00000000", "00000003 65AABB", FRAME_IDR, false, false },
+    { "AUD and filler go", CODEC_H264, AVC, "00000002 09F0 00000003 65AABB 00000002 0CFF", "00000003 65AABB", FRAME_IDR,
+      false, false },
+    { "known parameter sets go", CODEC_H264, AVC, "00000006 68ebe3cb22c0 00000003 65AABB", "00000003 65AABB", FRAME_IDR,
+      false, false },
+    { "other parameter sets are a new configuration", CODEC_H264, AVC, "00000006 68ebe3cb22c1 00000003 65AABB",
+      "00000003 65AABB", FRAME_IDR, false, true },
+    { "NAL units of no bytes (ossrs/srs#3750)", CODEC_H264, AVC, "00000000 00000003 65AABB 00000000", "00000003 65AABB",
+      FRAME_IDR, false, false },
     { "nothing but SEI", CODEC_H264, AVC, "00000003 0605FF", "00000003 0605FF", FRAME_INTER, true, false },
-    { "recovery point, at once", CODEC_H264, AVC, "00000004 060601C0 00000003 41AABB", "00000004 060601C0 00000003 41AABB", FRAME_OPEN, false, false },
-    { "recovery point, after some frames", CODEC_H264, AVC, "00000004 06060128 00000003 41AABB", "00000004 06060128 00000003 41AABB", FRAME_RECOVERY, false, false },
-    { "IDR and other slices in one picture", CODEC_H264, AVC, "00000003 65AABB 00000003 41AABB", "00000003 65AABB 00000003 41AABB", FRAME_INTER, false, false },
+    { "recovery point, at once", CODEC_H264, AVC, "00000004 060601C0 00000003 41AABB",
+      "00000004 060601C0 00000003 41AABB", FRAME_OPEN, false, false },
+    { "recovery point, after some frames", CODEC_H264, AVC, "00000004 06060128 00000003 41AABB",
+      "00000004 06060128 00000003 41AABB", FRAME_RECOVERY, false, false },
+    { "IDR and other slices in one picture", CODEC_H264, AVC, "00000003 65AABB 00000003 41AABB",
+      "00000003 65AABB 00000003 41AABB", FRAME_INTER, false, false },
     { "HEVC IDR", CODEC_HEVC, HEVC, "00000003 2601AA", "00000003 2601AA", FRAME_IDR, false, false },
     { "HEVC CRA", CODEC_HEVC, HEVC, "00000003 2A01AA", "00000003 2A01AA", FRAME_OPEN, false, false },
-    { "HEVC trailing picture with AUD", CODEC_HEVC, HEVC, "00000003 460150 00000003 0201AA", "00000003 0201AA", FRAME_INTER, false, false },
-    { "HEVC of another layer", CODEC_HEVC, HEVC, "00000003 0209AA 00000003 2601AA", "00000003 2601AA", FRAME_IDR, false, false },
-    { "AV1 key frame behind a temporal delimiter", CODEC_AV1, AV1, "1200 3203 10AABB", "3203 10AABB", FRAME_IDR, false, false },
+    { "HEVC trailing picture with AUD", CODEC_HEVC, HEVC, "00000003 460150 00000003 0201AA", "00000003 0201AA",
+      FRAME_INTER, false, false },
+    { "HEVC of another layer", CODEC_HEVC, HEVC, "00000003 0209AA 00000003 2601AA", "00000003 2601AA", FRAME_IDR, false,
+      false },
+    { "AV1 key frame behind a temporal delimiter", CODEC_AV1, AV1, "1200 3203 10AABB", "3203 10AABB", FRAME_IDR, false,
+      false },
     { "AV1 inter frame", CODEC_AV1, AV1, "3203 30AABB", "3203 30AABB", FRAME_INTER, false, false },
     { "AV1 key frame shown later", CODEC_AV1, AV1, "3203 00AABB", "3203 00AABB", FRAME_OPEN, false, false },
-    { "VP9 key frame", CODEC_VP9, "000a820202020000", "82498342 00 07F0 0470 00", "82498342 00 07F0 0470 00", FRAME_IDR, false, false },
+    { "VP9 key frame", CODEC_VP9, "000a820202020000", "82498342 00 07F0 0470 00", "82498342 00 07F0 0470 00", FRAME_IDR,
+      false, false },
     { "VP9 inter frame", CODEC_VP9, "000a820202020000", "8600", "8600", FRAME_INTER, false, false },
 };
 
@@ -179,7 +198,11 @@ static void frames_are_prepared_in_place(void **unused_state)
         assert_int_equal(out.is_empty, frames[i].is_empty);
         assert_bytes(in.data + out.offset, out.bytes, frames[i].kept_hex);
         assert_int_equal(out.new_config != NULL, frames[i].has_new_config);
-        if (out.new_config) assert_int_equal(codec_describe(frames[i].codec, (struct byte_span){ blob_data(out.new_config), blob_bytes(out.new_config) }, &facts, &why), WEIR_OK);
+        if (out.new_config)
+            assert_int_equal(codec_describe(frames[i].codec,
+                                            (struct byte_span){ blob_data(out.new_config), blob_bytes(out.new_config) },
+                                            &facts, &why),
+                             WEIR_OK);
         blob_unref(out.new_config);
     }
 }
@@ -219,13 +242,26 @@ static void samples_in_a_frame(void **unused_state)
         const char *frame_hex;
         uint32_t samples;
     } cases[] = {
-        { CODEC_OPUS, "08", 960 },  { CODEC_OPUS, "09", 1920 },   { CODEC_OPUS, "E8", 240 },        { CODEC_OPUS, "E0", 120 },
-        { CODEC_OPUS, "1B03", 0 },  { CODEC_OPUS, "1B02", 5760 }, { CODEC_OPUS, "03", 0 },          { CODEC_OPUS, "", 0 },
-        { CODEC_FLAC, "FFF8C91800AABB", 4096 }, { CODEC_FLAC, "FFF86918000FFF", 16 }, { CODEC_FLAC, "0000", 0 },
-        { CODEC_AC3, "0B77480D0C402F84", 1536 }, { CODEC_MP3, "FFFB54C4", 1152 }, { CODEC_MP3, "FFF354C4", 576 }, { CODEC_MP3, "0000", 0 },
+        { CODEC_OPUS, "08", 960 },
+        { CODEC_OPUS, "09", 1920 },
+        { CODEC_OPUS, "E8", 240 },
+        { CODEC_OPUS, "E0", 120 },
+        { CODEC_OPUS, "1B03", 0 },
+        { CODEC_OPUS, "1B02", 5760 },
+        { CODEC_OPUS, "03", 0 },
+        { CODEC_OPUS, "", 0 },
+        { CODEC_FLAC, "FFF8C91800AABB", 4096 },
+        { CODEC_FLAC, "FFF86918000FFF", 16 },
+        { CODEC_FLAC, "0000", 0 },
+        { CODEC_AC3, "0B77480D0C402F84", 1536 },
+        { CODEC_MP3, "FFFB54C4", 1152 },
+        { CODEC_MP3, "FFF354C4", 576 },
+        { CODEC_MP3, "0000", 0 },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const struct codec_facts facts = { .kind = MEDIA_AUDIO, .codec = cases[i].codec, .sample_rate = 48000, .channels = 2 };
+        const struct codec_facts facts = {
+            .kind = MEDIA_AUDIO, .codec = cases[i].codec, .sample_rate = 48000, .channels = 2
+        };
         const struct hex in = hex(cases[i].frame_hex);
         assert_int_equal(codec_frame_samples(&facts, (struct byte_span){ in.data, in.bytes }), cases[i].samples);
     }
@@ -247,7 +283,9 @@ static void frames_that_say_it_all(void **unused_state)
         struct blob *config = NULL;
         struct codec_facts f;
         const char *why = "";
-        assert_int_equal(codec_config_from_frame(cases[i].codec, (struct byte_span){ in.data, in.bytes }, &config, &f, &why), WEIR_OK);
+        assert_int_equal(
+            codec_config_from_frame(cases[i].codec, (struct byte_span){ in.data, in.bytes }, &config, &f, &why),
+            WEIR_OK);
         assert_string_equal(f.codec_string, cases[i].string);
         assert_int_equal(f.sample_rate, cases[i].sample_rate);
         assert_int_equal(f.channels, cases[i].channels);

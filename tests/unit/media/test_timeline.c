@@ -159,7 +159,8 @@ static void reordered_frames_keep_to_the_grid(void **unused_state)
 
 static void starts_and_wraps_anywhere(void **unused_state)
 {
-    static const uint64_t starts[] = { 0, 1ull << 31, (1ull << 32) - 5000, 0xFFFFFF - 2000, (1ull << 31) - 3000, 0x7FFFFFFF };
+    static const uint64_t starts[] = { 0,         1ull << 31, (1ull << 32) - 5000, 0xFFFFFF - 2000, (1ull << 31) - 3000,
+                                       0x7FFFFFFF };
     for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
         struct feed f = feed_create(30, 1);
         play(&f, (struct play){ .seconds = 20, .base = starts[i] });

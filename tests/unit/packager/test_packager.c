@@ -36,11 +36,14 @@ static struct track *make_track(enum media_codec codec, const char *config_hex)
 
 static void setup(struct bench *b)
 {
-    static const struct stream_policy policy = { .hold_us = 30000000, .segment_us = 2000000, .segment_max_us = 3000000, .window_us = 10000000 };
+    static const struct stream_policy policy = {
+        .hold_us = 30000000, .segment_us = 2000000, .segment_max_us = 3000000, .window_us = 10000000
+    };
     *b = (struct bench){ .edge = live_edge_create("live/test"), .wall_us = WALL_START_US };
     const struct packager_config config = { .wall_now_us = wall_now, .context = b, .run_id = 0xABCD };
     b->sink = packager_create(b->edge, &policy, &config);
-    b->video = make_track(CODEC_H264, "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0fdf8f800");
+    b->video = make_track(
+        CODEC_H264, "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0fdf8f800");
     b->audio = make_track(CODEC_AAC, "1190");
     assert_non_null(b->sink);
 }
@@ -82,7 +85,8 @@ static void play(struct bench *b, struct part p)
     if (!p.gop_s) p.gop_s = 2;
     int64_t video = (int64_t)(p.from_s * 30), audio = (int64_t)(p.from_s * 48000 / 1024) + 1;
     for (;;) {
-        const int64_t video_90k = video * 3000, audio_90k = audio * 1024 * 90000 / 48000, end_90k = (int64_t)(p.to_s * 90000);
+        const int64_t video_90k = video * 3000, audio_90k = audio * 1024 * 90000 / 48000,
+                      end_90k = (int64_t)(p.to_s * 90000);
         if (video_90k >= end_90k && audio_90k >= end_90k) return;
         b->wall_us = WALL_START_US + (video_90k < audio_90k ? video_90k : audio_90k) * 100 / 9;
         if (video_90k <= audio_90k) {
@@ -211,7 +215,8 @@ static void an_era_is_tagged_once_in_both_at_the_same_number(void **unused_state
     const char *video = text_of(&b, "video"), *audio = text_of(&b, "audio");
     assert_int_equal(count(video, "#EXT-X-DISCONTINUITY\n"), 2);
     assert_int_equal(count(audio, "#EXT-X-DISCONTINUITY\n"), 2);
-    assert_int_equal(number(strstr(strstr(video, "seg-"), "#EXT-X-DISCONTINUITY\n"), "seg-0000abcd-"), number(strstr(strstr(audio, "seg-"), "#EXT-X-DISCONTINUITY\n"), "seg-0000abcd-"));
+    assert_int_equal(number(strstr(strstr(video, "seg-"), "#EXT-X-DISCONTINUITY\n"), "seg-0000abcd-"),
+                     number(strstr(strstr(audio, "seg-"), "#EXT-X-DISCONTINUITY\n"), "seg-0000abcd-"));
     /* equal bytes, one init */
     assert_null(strstr(video, "init-0000abcd-2"));
     teardown(&b);
@@ -255,7 +260,8 @@ static void audio_that_stops_leaves_gaps(void **unused_state)
     const char *audio = text_of(&b, "audio"), *video = text_of(&b, "video");
     assert_true(count(audio, "#EXT-X-GAP") >= 1);
     assert_int_equal(count(video, "#EXT-X-GAP"), 0);
-    assert_int_equal(number(audio, "MEDIA-SEQUENCE:") + count(audio, "#EXTINF"), number(video, "MEDIA-SEQUENCE:") + count(video, "#EXTINF"));
+    assert_int_equal(number(audio, "MEDIA-SEQUENCE:") + count(audio, "#EXTINF"),
+                     number(video, "MEDIA-SEQUENCE:") + count(video, "#EXTINF"));
     teardown(&b);
 }
 
@@ -277,7 +283,8 @@ static void audio_alone_leads(void **unused_state)
     play(&late, (struct part){ .from_s = 6, .to_s = 12.1 });
     const char *video = text_of(&late, "video");
     audio = text_of(&late, "audio");
-    assert_int_equal(number(audio, "MEDIA-SEQUENCE:") + count(audio, "#EXTINF"), number(video, "MEDIA-SEQUENCE:") + count(video, "#EXTINF"));
+    assert_int_equal(number(audio, "MEDIA-SEQUENCE:") + count(audio, "#EXTINF"),
+                     number(video, "MEDIA-SEQUENCE:") + count(video, "#EXTINF"));
     teardown(&late);
     teardown(&b);
 }

@@ -15,27 +15,32 @@ static void a_whole_file(void **unused_state)
 {
     struct config c;
     struct config_error error;
-    assert_int_equal(load(&c, "paths:\n"
-                              "  - match: live/vip*\n"
-                              "    publish: {access: key, key: '12345678', takeover: yes}\n"
-                              "    hls: {segment: 4s, hold: 1m}\n"
-                              "  - match: 'live/*'\n"
-                              "    publish:\n"
-                              "      access: open\n"
-                              "listen:\n"
-                              "  rtmp: [\"127.0.0.1:1935\", \"[::1]:1935\"]\n"
-                              "  http: 0.0.0.0:80\n"
-                              "hls:\n"
-                              "  segment: 1500ms\n"
-                              "  window: 30s\n"
-                              "ingest: {gather: 5ms}\n", &error), WEIR_OK);
+    assert_int_equal(load(&c,
+                          "paths:\n"
+                          "  - match: live/vip*\n"
+                          "    publish: {access: key, key: '12345678', takeover: yes}\n"
+                          "    hls: {segment: 4s, hold: 1m}\n"
+                          "  - match: 'live/*'\n"
+                          "    publish:\n"
+                          "      access: open\n"
+                          "listen:\n"
+                          "  rtmp: [\"127.0.0.1:1935\", \"[::1]:1935\"]\n"
+                          "  http: 0.0.0.0:80\n"
+                          "hls:\n"
+                          "  segment: 1500ms\n"
+                          "  window: 30s\n"
+                          "ingest: {gather: 5ms}\n",
+                          &error),
+                     WEIR_OK);
     assert_int_equal(config_check(&c, &error), WEIR_OK);
     assert_int_equal(c.rtmp.count, 2);
     assert_string_equal(c.rtmp.items[1], "[::1]:1935");
     assert_string_equal(c.http.items[0], "0.0.0.0:80");
     assert_int_equal(c.gather_us, 5000);
-    const struct config_path *vip = config_path_for(&c, "live/vip7"), *other = config_path_for(&c, "live/a/b"), *none = config_path_for(&c, "x/y");
-    assert_true(vip->access == ACCESS_KEY && vip->may_take_over && vip->hls.segment_us == 4000000 && vip->hls.hold_us == 60000000);
+    const struct config_path *vip = config_path_for(&c, "live/vip7"), *other = config_path_for(&c, "live/a/b"),
+                             *none = config_path_for(&c, "x/y");
+    assert_true(vip->access == ACCESS_KEY && vip->may_take_over && vip->hls.segment_us == 4000000 &&
+                vip->hls.hold_us == 60000000);
     /* what a path does not say comes from the defaults, wherever they stand in the file */
     assert_int_equal(vip->hls.window_us, 30000000);
     assert_true(other->access == ACCESS_OPEN && other->hls.segment_us == 1500000);
@@ -88,7 +93,8 @@ static void set_takes_the_same_keys(void **unused_state)
     assert_int_equal(config_set(&c, "hls.window=9s", &error), WEIR_OK);
     assert_int_equal(c.defaults.hls.window_us, 9000000);
     assert_int_equal(config_set(&c, "publish.takeover=yes", &error), WEIR_OK);
-    static const char *const bad[] = { "hls.windw=9s", "hls.window", "hls.window=9", "listen.rtmp=x", "server.loops=1000", "" };
+    static const char *const bad[] = { "hls.windw=9s",  "hls.window",        "hls.window=9",
+                                       "listen.rtmp=x", "server.loops=1000", "" };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         error.text[0] = 0;
         assert_int_equal(config_set(&c, bad[i], &error), WEIR_CONFIG);
@@ -105,8 +111,21 @@ static void durations(void **unused_state)
     static const struct {
         const char *text;
         int64_t us;
-    } cases[] = { { "250ms", 250000 }, { "2s", 2000000 }, { "1.5s", 1500000 }, { "2m", 120000000 }, { "1h", 3600000000 }, { "0s", 0 }, { "7us", 7 },
-                  { "2", -1 }, { "s", -1 }, { "-1s", -1 }, { "1.s", -1 }, { "1 s", -1 }, { "1d", -1 }, { "99999999999999999999s", -1 }, { "", -1 } };
+    } cases[] = { { "250ms", 250000 },
+                  { "2s", 2000000 },
+                  { "1.5s", 1500000 },
+                  { "2m", 120000000 },
+                  { "1h", 3600000000 },
+                  { "0s", 0 },
+                  { "7us", 7 },
+                  { "2", -1 },
+                  { "s", -1 },
+                  { "-1s", -1 },
+                  { "1.s", -1 },
+                  { "1 s", -1 },
+                  { "1d", -1 },
+                  { "99999999999999999999s", -1 },
+                  { "", -1 } };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t us = -1;
         assert_int_equal(duration_parse(cases[i].text, &us), cases[i].us >= 0);
@@ -126,16 +145,23 @@ static void who_may_publish(void **unused_state)
         const char *path_key, *given;
         enum publish_verdict verdict;
     } cases[] = {
-        { ACCESS_LOCAL_OR_KEY, HERE, "", "", PUBLISH_ALLOWED },        { ACCESS_LOCAL_OR_KEY, HERE, "", "wrong", PUBLISH_BAD_KEY },
-        { ACCESS_LOCAL_OR_KEY, THERE, "", "", PUBLISH_BAD_KEY },       { ACCESS_LOCAL_OR_KEY, THERE, "", "server-key", PUBLISH_ALLOWED },
-        { ACCESS_LOCAL_OR_KEY, THERE, "", "server-kex", PUBLISH_BAD_KEY }, { ACCESS_LOCAL_OR_KEY, THERE, "", "server-key1", PUBLISH_BAD_KEY },
-        { ACCESS_KEY, HERE, "", "", PUBLISH_BAD_KEY },                 { ACCESS_KEY, HERE, "path-key", "path-key", PUBLISH_ALLOWED },
-        { ACCESS_KEY, HERE, "path-key", "server-key", PUBLISH_BAD_KEY }, { ACCESS_OPEN, THERE, "", "", PUBLISH_ALLOWED },
+        { ACCESS_LOCAL_OR_KEY, HERE, "", "", PUBLISH_ALLOWED },
+        { ACCESS_LOCAL_OR_KEY, HERE, "", "wrong", PUBLISH_BAD_KEY },
+        { ACCESS_LOCAL_OR_KEY, THERE, "", "", PUBLISH_BAD_KEY },
+        { ACCESS_LOCAL_OR_KEY, THERE, "", "server-key", PUBLISH_ALLOWED },
+        { ACCESS_LOCAL_OR_KEY, THERE, "", "server-kex", PUBLISH_BAD_KEY },
+        { ACCESS_LOCAL_OR_KEY, THERE, "", "server-key1", PUBLISH_BAD_KEY },
+        { ACCESS_KEY, HERE, "", "", PUBLISH_BAD_KEY },
+        { ACCESS_KEY, HERE, "path-key", "path-key", PUBLISH_ALLOWED },
+        { ACCESS_KEY, HERE, "path-key", "server-key", PUBLISH_BAD_KEY },
+        { ACCESS_OPEN, THERE, "", "", PUBLISH_ALLOWED },
         { ACCESS_DENY, HERE, "", "server-key", PUBLISH_NOT_ALLOWED },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct config_path path = { .access = cases[i].access };
-        struct publish_request request = { .address = { [10] = 0xFF, 0xFF, (uint8_t)(cases[i].from == HERE ? 127 : 192), 0, 2, 1 } };
+        struct publish_request request = {
+            .address = { [10] = 0xFF, 0xFF, (uint8_t)(cases[i].from == HERE ? 127 : 192), 0, 2, 1 }
+        };
         strcpy(path.key, cases[i].path_key);
         strcpy(request.key, cases[i].given);
         assert_int_equal(auth_decide(&path, "server-key", &request), cases[i].verdict);
@@ -149,8 +175,11 @@ static void who_may_publish(void **unused_state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_whole_file), cmocka_unit_test(errors_name_the_line_and_what_was_expected),
-        cmocka_unit_test(set_takes_the_same_keys), cmocka_unit_test(durations), cmocka_unit_test(who_may_publish),
+        cmocka_unit_test(a_whole_file),
+        cmocka_unit_test(errors_name_the_line_and_what_was_expected),
+        cmocka_unit_test(set_takes_the_same_keys),
+        cmocka_unit_test(durations),
+        cmocka_unit_test(who_may_publish),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
