@@ -159,7 +159,8 @@ static void flush(struct http_connection *c)
         int used = 0;
         for (const struct response *r = c->first; r && used + 1 < IOV_MAX_USED; r = r->next)
             used += gather_response(r, iov + used, IOV_MAX_USED - used);
-        const ssize_t sent = writev(c->fd, iov, used);
+        const struct msghdr message = { .msg_iov = iov, .msg_iovlen = (size_t)used };
+        const ssize_t sent = sendmsg(c->fd, &message, MSG_NOSIGNAL | (used >= IOV_MAX_USED ? MSG_MORE : 0));
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
         if (sent < 0) {
@@ -450,5 +451,8 @@ void http_connections_tick(struct http_home *home, int64_t now_us)
 
 void http_connections_close_all(struct http_home *home)
 {
-    while (home->first) destroy(home->first);
+    for (struct http_connection *c = home->first, *next; c; c = next) {
+        next = c->next;
+        destroy(c);
+    }
 }

@@ -209,12 +209,13 @@ static enum weir_err take_header(struct rtmp_chunk_reader *r, const uint8_t *in,
     if (!s && h.fmt >= 2)
         return bad(why, "a chunk stream begins with a header that leaves its message's length to an earlier one");
     if (h.csid < 2) return bad(why, "chunk stream ids below 2 do not exist");
-    bool is_extended = h.fmt <= 2 ? h.field == EXTENDED : s->has_extended;
+    const bool inherits = s && h.fmt == 3;
+    const bool is_extended = inherits ? s->has_extended : h.field == EXTENDED;
     size_t total = whole + (is_extended ? 4 : 0);
-    if (h.fmt == 3 && is_extended && s->habit == HABIT_OMITS) total = whole;
+    if (inherits && is_extended && s->habit == HABIT_OMITS) total = whole;
     if (bytes < total) return WEIR_OK;
     if (h.fmt <= 2 && is_extended) h.field = load_u32(in + whole);
-    if (h.fmt == 3 && total > whole && s->habit == HABIT_UNKNOWN) {
+    if (inherits && total > whole && s->habit == HABIT_UNKNOWN) {
         /* it is the timestamp when it looks like it: the field as last sent, or the message's absolute time */
         const uint32_t next = load_u32(in + whole);
         s->habit = next == s->extended || next == s->timestamp_ms ? HABIT_REPEATS : HABIT_OMITS;

@@ -523,5 +523,8 @@ void rtmp_connections_tick(struct rtmp_home *home, int64_t now_us)
 
 void rtmp_connections_close_all(struct rtmp_home *home)
 {
-    while (home->first) finish(home->first, "the server is stopping");
+    for (struct rtmp_connection *c = home->first, *next; c; c = next) {
+        next = c->next;
+        finish(c, "the server is stopping");
+    }
 }

@@ -44,13 +44,18 @@ static enum weir_err parse_address(const char *text, struct sockaddr_storage *ou
     return WEIR_CONFIG;
 }
 
+static uint16_t port_of(const struct sockaddr_storage *address)
+{
+    return ntohs(address->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_port
+                                                : ((const struct sockaddr_in *)address)->sin_port);
+}
+
 static uint16_t local_port(int fd)
 {
     struct sockaddr_storage address;
     socklen_t bytes = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &bytes)) return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)&address)->sin_port);
+    memset(&address, 0, sizeof address);
+    return getsockname(fd, (struct sockaddr *)&address, &bytes) ? 0 : port_of(&address);
 }
 
 enum weir_err net_listen(const char *address, int *fd, uint16_t *bound_port)
@@ -103,8 +108,7 @@ void net_format_peer(const struct sockaddr_storage *peer, char out[NET_PEER_BYTE
     uint8_t address[16];
     char host[INET6_ADDRSTRLEN];
     net_address_bytes(peer, address);
-    const unsigned port = ntohs(peer->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)peer)->sin6_port
-                                                            : ((const struct sockaddr_in *)peer)->sin_port);
+    const unsigned port = port_of(peer);
     if (is_mapped(address)) {
         inet_ntop(AF_INET, address + 12, host, sizeof host);
         snprintf(out, NET_PEER_BYTES, "%s:%u", host, port);

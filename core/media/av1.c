@@ -229,7 +229,7 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
         const bool is_dropped = obu.type == OBU_TEMPORAL_DELIMITER || obu.type == OBU_TILE_LIST ||
                                 obu.type == OBU_PADDING;
         if (obu.type == OBU_SEQUENCE &&
-            (obu.payload.bytes != known_payload.bytes ||
+            (!known_payload.data || obu.payload.bytes != known_payload.bytes ||
              memcmp(obu.payload.data, known_payload.data, obu.payload.bytes)) &&
             !new_config && read_sequence(obu.payload, &fresh)) {
             const enum weir_err err = make_config(config, obu.payload, &fresh, &new_config);
