@@ -226,12 +226,6 @@ static void answer_get(struct answer_room *room, const struct http_request *requ
     }
 }
 
-/* If-Range is a strong comparison: byte for byte, and never a weak tag (RFC 9110, 13.1.5). */
-static bool is_same_text(struct http_text text, const char *etag)
-{
-    return text.bytes == strlen(etag) && !memcmp(text.data, etag, text.bytes);
-}
-
 static void apply_conditions(const struct http_request *request, struct http_answer *out)
 {
     if (out->status != 200 || !out->etag[0]) return;
