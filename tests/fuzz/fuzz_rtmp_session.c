@@ -23,11 +23,11 @@ static void on_codec(void *context, enum media_codec codec)
 {
     (void)codec_name(codec);
 }
+static volatile uint8_t last_byte; /* keeps the reads below from being optimised away */
 static void on_frame(void *context, const struct rtmp_frame *frame)
 {
     /* the bytes that are promised are there */
-    volatile uint8_t sum = 0;
-    for (size_t i = 0; i < frame->bytes; i++) sum ^= blob_data(frame->message)[frame->offset + i];
+    for (size_t i = 0; i < frame->bytes; i++) last_byte = blob_data(frame->message)[frame->offset + i];
     blob_unref(frame->message);
 }
 static void on_metadata(void *context, double frame_rate, const char *encoder)
