@@ -42,6 +42,7 @@ struct packager {
     int64_t first_audio_90k; /* of the era; -1: none yet */
     int64_t video_last_90k;  /* dts of the last video frame */
     uint64_t msn, discontinuity;
+    uint64_t era_msn;     /* the era's first number */
     struct queue pending; /* audio packets that wait for video: struct media_packet, payload referenced */
     struct queue cuts;    /* struct waiting_cut */
 };
@@ -342,7 +343,9 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->era_wall_us = wall_us;
     p->first_audio_90k = -1;
     p->video_last_90k = start_90k;
-    p->discontinuity++;
+    /* an era of which nothing was published is none for players: they count tags */
+    if (p->msn != p->era_msn) p->discontinuity++;
+    p->era_msn = p->msn;
     segmenter_restart(&p->segmenter);
     if (p->video) rendition_begin_era(p->video, p->discontinuity);
     if (p->audio) rendition_begin_era(p->audio, p->discontinuity);

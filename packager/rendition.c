@@ -93,6 +93,11 @@ enum weir_err rendition_set_track(struct rendition *r, struct track *track)
 
 /* -- the open segment -- */
 
+static struct rendition_segment *segment_at(const struct rendition *r, size_t index)
+{
+    return queue_at(&r->segments, index);
+}
+
 void rendition_begin_era(struct rendition *r, uint64_t discontinuity)
 {
     r->starts_era = true;
@@ -139,6 +144,15 @@ static bool make_room(struct rendition *r)
     return true;
 }
 
+/* A gap's time was another rendition's, which may have been ahead: behind one, and in the same era, no earlier time is told. */
+static int64_t wall_not_back(const struct rendition *r, int64_t wall_us)
+{
+    const size_t count = queue_count(&r->segments);
+    if (!count || r->starts_era) return wall_us;
+    const int64_t last_us = segment_at(r, count - 1)->wall_us;
+    return wall_us < last_us ? last_us : wall_us;
+}
+
 bool rendition_push(struct rendition *r, const struct fmp4_sample *sample, int64_t wall_us, bool is_independent)
 {
     assert(r->track);
@@ -153,7 +167,7 @@ bool rendition_push(struct rendition *r, const struct fmp4_sample *sample, int64
     }
     if (!make_room(r)) return false;
     if (!r->sample_count) {
-        r->wall_us = wall_us;
+        r->wall_us = wall_not_back(r, wall_us);
         r->is_open_independent = is_independent;
     }
     r->samples[r->sample_count] = *sample;
@@ -222,9 +236,11 @@ enum weir_err rendition_cut(struct rendition *r, uint64_t msn, int64_t next_dts)
 
 enum weir_err rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64_t wall_us)
 {
-    struct rendition_segment s = {
-        .msn = msn, .duration_us = duration_us, .wall_us = wall_us, .is_independent = true, .init = r->init
-    };
+    struct rendition_segment s = { .msn = msn,
+                                   .duration_us = duration_us,
+                                   .wall_us = wall_not_back(r, wall_us),
+                                   .is_independent = true,
+                                   .init = r->init };
     if (r->init) r->init->refs++;
     return append(r, &s);
 }
@@ -240,11 +256,6 @@ uint64_t rendition_average_bps(const struct rendition *r)
 }
 
 /* -- what is listed, what is only kept (RFC 8216, 6.2.2) -- */
-
-static struct rendition_segment *segment_at(const struct rendition *r, size_t index)
-{
-    return queue_at(&r->segments, index);
-}
 
 static int64_t listed_us(const struct rendition *r)
 {

@@ -18,7 +18,7 @@ void segmenter_restart(struct segmenter *s)
 }
 
 static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
-                       enum frame_access access)
+                       enum frame_access access, size_t bytes)
 {
     const int64_t by_pts = pts_90k - s->start_pts_90k, by_dts = dts_90k - s->start_dts_90k;
     const bool is_key = access == FRAME_IDR || (s->accepts_open && access != FRAME_INTER);
@@ -27,7 +27,7 @@ static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_9
     if (is_key && (s->was_forced || s->is_startup) && by_pts >= SEGMENTER_SHORTEST_90K) return CUT_KEY;
     if (s->is_startup && by_dts >= SEGMENTER_STARTUP_90K) return CUT_FORCED;
     if (by_dts > 0 && by_dts + nominal_90k > s->max_90k) return CUT_FORCED;
-    if (s->samples >= SEGMENT_SAMPLES_MAX || s->bytes >= SEGMENT_BYTES_MAX) return CUT_FORCED;
+    if (s->samples >= SEGMENT_SAMPLES_MAX || s->bytes + bytes > SEGMENT_BYTES_MAX) return CUT_FORCED;
     return CUT_NONE;
 }
 
@@ -38,7 +38,7 @@ enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k,
     if (!s->has_open) {
         s->accepts_open = access != FRAME_IDR;
     } else {
-        cut = decide(s, dts_90k, pts_90k, nominal_90k, access);
+        cut = decide(s, dts_90k, pts_90k, nominal_90k, access, bytes);
     }
     if (!s->has_open || cut != CUT_NONE) {
         if (cut != CUT_NONE) s->is_startup = false;

@@ -32,6 +32,7 @@ struct timeline {
     struct clock_track tracks[MEDIA_AUDIO + 1];
     uint32_t era; /* 0: nothing yet */
     bool is_broken, is_new_wire_clock;
+    int64_t before_era_90k; /* what was played before the current era ends here */
     struct frame_grid grid;
     uint32_t sample_rate;
     int64_t next_samples; /* where the next audio frame belongs */
@@ -132,6 +133,7 @@ static int64_t end_90k(const struct timeline *t)
 static void begin_era(struct timeline *t, struct timeline_time *out)
 {
     t->era++;
+    t->before_era_90k = end_90k(t);
     t->is_broken = t->is_new_wire_clock = false;
     for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) {
         t->tracks[kind].before_era_90k = t->tracks[kind].last_90k;
@@ -155,7 +157,8 @@ static bool join_era(struct timeline *t, struct clock_track *track, const struct
     const int64_t by_new = raw_90k + other->offset_90k, far_new = distance(by_new, other->last_90k);
     const bool was_here = track->is_placed;
     const int64_t by_old = raw_90k + track->offset_90k, far_old = distance(by_old, other->before_era_90k);
-    if (by_new >= 0 && far_new <= TIMELINE_GAP_90K_MAX && (!was_here || far_new <= far_old)) {
+    const bool is_beside_other = by_new >= t->before_era_90k && far_new <= TIMELINE_GAP_90K_MAX;
+    if (is_beside_other && (!was_here || far_new <= far_old)) {
         place(track, t->era, raw_90k, by_new);
         return true;
     }
@@ -163,8 +166,8 @@ static bool join_era(struct timeline *t, struct clock_track *track, const struct
         if (track->astray_since_90k < 0) track->astray_since_90k = raw_90k;
         if (distance(raw_90k, track->astray_since_90k) < OTHER_CLOCK_90K) return false;
     }
-    /* two clocks that have nothing in common: meet by arrival */
-    place(track, t->era, raw_90k, other->last_90k);
+    /* two clocks that have nothing in common meet by arrival */
+    place(track, t->era, raw_90k, is_beside_other ? by_new : other->last_90k);
     return true;
 }
 
@@ -177,6 +180,8 @@ static bool is_active(const struct timeline *t, const struct clock_track *track)
 static bool is_jump(const struct timeline *t, const struct clock_track *track, const struct clock_track *other,
                     int64_t x)
 {
+    /* also where this track was silent for long: what another era has played is over */
+    if (x < t->before_era_90k - TIMELINE_BACK_90K_MAX) return true;
     const int64_t ahead = x - track->end_90k, behind = track->last_90k - x;
     if (ahead <= TIMELINE_GAP_90K_MAX && behind <= TIMELINE_BACK_90K_MAX) return false;
     /* a track that paused while the other went on comes back beside it: no jump */
@@ -185,19 +190,22 @@ static bool is_jump(const struct timeline *t, const struct clock_track *track, c
 }
 
 /* A configuration changed, or the publisher came back. */
-static void cross_break(struct timeline *t, struct clock_track *track, const struct clock_track *other, int64_t raw_90k,
+static void cross_break(struct timeline *t, struct clock_track *track, struct clock_track *other, int64_t raw_90k,
                         struct timeline_time *out)
 {
     /* a jump at the same moment is a new clock too */
     const bool is_new_clock = t->is_new_wire_clock || !is_active(t, track) ||
                               is_jump(t, track, other, raw_90k + track->offset_90k);
+    const bool other_goes_on = is_active(t, other);
     begin_era(t, out);
     if (is_new_clock) {
         place(track, t->era, raw_90k, end_90k(t) + ERA_GAP_90K);
         return;
     }
-    /* the clock goes on, and so do both tracks: nothing of the other one is lost */
-    for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) t->tracks[kind].era = t->era;
+    /* the clock goes on, and so do both tracks: nothing of the other one is lost. One that had not yet followed an earlier
+     * jump is still on a clock that is over, and joins when it comes */
+    track->era = t->era;
+    if (other_goes_on) other->era = t->era;
 }
 
 /* Stream time of the frame before any smoothing; false: drop it. */

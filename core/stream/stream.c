@@ -20,6 +20,7 @@ struct stream {
     bool is_ended;
     enum stream_state state;
     int64_t era_start_90k, era_wall_us;
+    int64_t last_end_90k; /* where the stream clock stood before the frame at hand */
     struct stream_meter meter;
 };
 
@@ -288,9 +289,9 @@ static void begin_era(struct stream *s, const struct timeline_time *time, int64_
 {
     const int64_t start_90k = time->dts_90k;
     if (s->era_wall_us) {
-        /* PROGRAM-DATE-TIME never goes back: a burst may have run ahead of the wall clock */
-        const int64_t played_us = (timeline_end_90k(s->timeline) - s->era_start_90k) / 9 * 100;
-        const int64_t earliest_us = s->era_wall_us + (played_us > 11000000 ? played_us - 11000000 : 0);
+        /* PROGRAM-DATE-TIME never goes back, although a burst may have run ahead of the wall clock */
+        const int64_t played_90k = s->last_end_90k - s->era_start_90k;
+        const int64_t earliest_us = s->era_wall_us + played_90k * 100 / 9;
         if (wall_us < earliest_us) wall_us = earliest_us;
         count(s, COUNTER_ERAS);
     }
@@ -342,6 +343,7 @@ static enum weir_err push(struct stream *s, const struct stream_frame *frame, co
     struct timeline_time time;
     wire.kind = frame->kind;
     wire.samples = sample.samples;
+    s->last_end_90k = timeline_end_90k(s->timeline);
     timeline_map(s->timeline, &wire, &time);
     note_repairs(s, time.repairs);
     if (!time.is_drop) push_packet(s, frame, &sample, &time);
