@@ -7,6 +7,7 @@
 #include "edge_version.h"
 
 #define VIEWER_US (12 * 1000000LL) /* a playlist is polled at least every target duration */
+#define SWEEP_US 1000000LL         /* a full table is cleared of those who left at most this often */
 
 struct viewer {
     uint64_t id; /* 0: free */
@@ -31,6 +32,7 @@ struct live_edge {
     size_t rendition_count;
     struct viewer *viewers;
     size_t viewer_capacity, viewer_count;
+    int64_t viewers_swept_us; /* when the table was last rebuilt */
 };
 
 struct live_edge *live_edge_create(const char *name)
@@ -201,14 +203,22 @@ static bool rebuild_viewers(struct live_edge *e, int64_t now_us)
     e->viewers = fresh;
     e->viewer_capacity = capacity;
     e->viewer_count = alive;
+    e->viewers_swept_us = now_us;
     return true;
+}
+
+/* Under the lock: is there no room for one more? */
+static bool is_crowded(const struct live_edge *e, int64_t now_us)
+{
+    if (e->viewer_count * 2 >= e->viewer_capacity) return true;
+    return e->viewer_count >= VIEWERS_TRACKED_MAX && now_us - e->viewers_swept_us >= SWEEP_US;
 }
 
 void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, int64_t now_us)
 {
     if (!viewer_id) viewer_id = 1;
     pthread_mutex_lock(&e->lock);
-    if (e->viewer_count * 2 >= e->viewer_capacity && !rebuild_viewers(e, now_us)) goto out;
+    if (is_crowded(e, now_us) && !rebuild_viewers(e, now_us)) goto out;
     size_t at = viewer_id & (e->viewer_capacity - 1);
     while (e->viewers[at].id && e->viewers[at].id != viewer_id) at = (at + 1) & (e->viewer_capacity - 1);
     if (!e->viewers[at].id) {

@@ -1,0 +1,128 @@
+/* What may be played now: snapshots that stay whole while newer ones replace them, bounded renditions, viewers counted. */
+#include "hex.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/stream/live_edge.h>
+
+static struct edge_snapshot *make(const char *text, uint64_t msn)
+{
+    struct frozen *playlist = frozen_copy(text, strlen(text)), *body = frozen_copy("body", 4);
+    struct edge_object objects[] = { { .name = "init-1.mp4", .kind = EDGE_INIT, .body = body },
+                                     { .name = "seg-1-7.m4s", .kind = EDGE_SEGMENT, .body = body } };
+    struct edge_snapshot *s = edge_snapshot_create(EDGE_VIDEO_MP4, playlist, msn, false, 3, objects, 2);
+    frozen_unref(playlist);
+    frozen_unref(body);
+    assert_non_null(s);
+    return s;
+}
+
+static void nothing_is_created_by_asking(void **state)
+{
+    struct live_edge *e = live_edge_create("live/a");
+    char names[RENDITIONS_MAX][EDGE_RENDITION_NAME_BYTES];
+    uint64_t version = 0;
+    assert_null(live_edge_acquire(e, "video", 5));
+    assert_null(live_edge_acquire_multivariant(e, &version));
+    assert_int_equal(live_edge_renditions(e, names), 0);
+    assert_int_equal(live_edge_state(e), STREAM_WAITING);
+    assert_string_equal(live_edge_name(e), "live/a");
+    live_edge_unref(e);
+}
+
+static void a_reader_keeps_what_it_took(void **state)
+{
+    struct live_edge *e = live_edge_create("live/a");
+    char text[8] = "";
+    assert_int_equal(live_edge_publish(e, "video", make("one", 7)), WEIR_OK);
+    struct edge_snapshot *old = live_edge_acquire(e, "video", 5);
+    assert_int_equal(live_edge_publish(e, "video", make("two", 8)), WEIR_OK);
+    struct edge_snapshot *now = live_edge_acquire(e, "video", 5);
+    assert_int_equal(frozen_read(edge_snapshot_playlist(old), 0, text, 7), 3);
+    assert_string_equal(text, "one");
+    assert_int_equal(edge_snapshot_last_msn(old), 7);
+    assert_int_equal(edge_snapshot_last_msn(now), 8);
+    assert_true(edge_snapshot_version(now) > edge_snapshot_version(old));
+    live_edge_unref(e);
+    /* the name is gone, what was taken is not */
+    assert_non_null(edge_snapshot_find(now, "seg-1-7.m4s", 11));
+    edge_snapshot_unref(old);
+    edge_snapshot_unref(now);
+}
+
+static void objects_are_found_by_their_whole_name(void **state)
+{
+    static const struct {
+        const char *name;
+        enum edge_object_kind kind; /* 0: not there */
+    } asked[] = { { "init-1.mp4", EDGE_INIT },
+                  { "seg-1-7.m4s", EDGE_SEGMENT },
+                  { "seg-1-7.m4", 0 },
+                  { "seg-1-7.m4ss", 0 },
+                  { "", 0 },
+                  { "seg-1-8.m4s", 0 } };
+    struct edge_snapshot *s = make("x", 7);
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+        const struct edge_object *o = edge_snapshot_find(s, asked[i].name, strlen(asked[i].name));
+        if (!asked[i].kind)
+            assert_null(o);
+        else
+            assert_int_equal(o->kind, asked[i].kind);
+    }
+    edge_snapshot_unref(s);
+}
+
+static void renditions_have_a_ceiling(void **state)
+{
+    struct live_edge *e = live_edge_create("live/a");
+    char name[EDGE_RENDITION_NAME_BYTES];
+    for (int i = 0; i < RENDITIONS_MAX; i++) {
+        snprintf(name, sizeof name, "r%d", i);
+        assert_int_equal(live_edge_publish(e, name, make("x", 1)), WEIR_OK);
+    }
+    assert_int_equal(live_edge_publish(e, "one-more", make("x", 1)), WEIR_LIMIT);
+    assert_int_equal(live_edge_publish(e, "a-name-that-is-too-long", make("x", 1)), WEIR_LIMIT);
+    assert_int_equal(live_edge_publish(e, "r3", make("x", 2)), WEIR_OK);
+    assert_null(live_edge_acquire(e, "one-more", 8));
+    live_edge_unref(e);
+}
+
+static void viewers_come_and_go(void **state)
+{
+    struct live_edge *e = live_edge_create("live/a");
+    const int64_t start_us = 1000000000;
+    for (uint64_t id = 1; id <= 500; id++) {
+        live_edge_note_viewer(e, id * 7919, start_us);
+        live_edge_note_viewer(e, id * 7919, start_us + 1000);
+    }
+    assert_int_equal(live_edge_viewers(e, start_us + 1000000), 500);
+    live_edge_note_viewer(e, 7919, start_us + 10000000);
+    assert_int_equal(live_edge_viewers(e, start_us + 13000000), 1);
+    assert_int_equal(live_edge_viewers(e, start_us + 60000000), 0);
+    live_edge_unref(e);
+}
+
+/* A crowd fills the table; when it has left, those who come are counted again. */
+static void a_full_table_empties_again(void **state)
+{
+    struct live_edge *e = live_edge_create("live/a");
+    const int64_t start_us = 1000000000;
+    for (uint64_t id = 1; id <= VIEWERS_TRACKED_MAX + 100; id++) live_edge_note_viewer(e, id << 8, start_us);
+    assert_int_equal(live_edge_viewers(e, start_us), VIEWERS_TRACKED_MAX);
+    for (uint64_t id = 1; id <= 10; id++) live_edge_note_viewer(e, id << 40, start_us + 60000000);
+    assert_int_equal(live_edge_viewers(e, start_us + 60000000), 10);
+    live_edge_unref(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_created_by_asking),
+        cmocka_unit_test(a_reader_keeps_what_it_took),
+        cmocka_unit_test(objects_are_found_by_their_whole_name),
+        cmocka_unit_test(renditions_have_a_ceiling),
+        cmocka_unit_test(viewers_come_and_go),
+        cmocka_unit_test(a_full_table_empties_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
