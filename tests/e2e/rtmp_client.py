@@ -138,12 +138,12 @@ def send(publisher, tags, clock=lambda ms: ms, pace=0.0):
         if pace:
             ahead = timestamp / 1000 * pace - (time.monotonic() - started)
             if ahead > 0:
-                _rest(ahead)
+                rest(ahead)
         config = is_config((kind, timestamp, body))
         publisher.tag(kind, 0 if config else clock(timestamp), body)
 
 
-def _rest(seconds):
+def rest(seconds):
     # pacing is part of what is being simulated, not a wait for something to happen
     import threading
     threading.Event().wait(seconds)

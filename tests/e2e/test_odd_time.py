@@ -1,9 +1,10 @@
 """Odd clocks over a real socket: the stream goes on, repairs are counted and shown, numbers stay legal."""
+import threading
 import unittest
 
 import cmaf
 from harness import Server, playlist, read_rendition, wait_for
-from rtmp_client import Publisher, is_config, make_flv, send
+from rtmp_client import Publisher, is_config, make_flv, rest, send
 
 CLIP = make_flv(seconds=8, gop=30)
 
@@ -93,6 +94,50 @@ class OddTime(unittest.TestCase):
                 video = cmaf.parse_playlist(playlist(server, name, "video"))
                 audio = cmaf.parse_playlist(playlist(server, name, "audio"))
                 self.assertEqual(video.segments[-1].sequence, audio.segments[-1].sequence)
+
+    def test_fifteen_seconds_of_silence_on_an_open_connection(self):
+        with Server("hls.window=60s") as server:
+            publisher = Publisher(server.rtmp_port, name="silence")
+            send(publisher, CLIP)
+            wait_for("the first half", at_least(server, "silence", VIDEO_FRAMES - 2))
+            rest(15)
+            self.assertEqual(server.stream("silence")["state"], "live")
+            send(publisher, CLIP, lambda ms: ms + 8000 + 15000)
+            wait_for("the second half", at_least(server, "silence", 2 * VIDEO_FRAMES - 4))
+            publisher.close()
+            wait_for("the end", lambda: server.stream("silence")["state"] == "holding")
+            facts = server.stream("silence")
+            self.assertEqual((facts["eras"], facts["publishes"]), (2, 1))
+            video = cmaf.parse_playlist(playlist(server, "silence", "video"))
+            self.assertEqual(sum(e.has_discontinuity for e in video.segments), 2)
+            self.assertAlmostEqual(sum(e.duration for e in video.segments), 16, delta=1.2)
+
+    def test_sixty_megabits_for_a_while(self):
+        clip = [fatten(tag, 250000) if tag[0] == 9 and not is_config(tag) and len(tag[2]) > 5 else tag for tag in CLIP]
+        with Server("hls.window=60s") as server:
+            publisher, bystander = Publisher(server.rtmp_port, name="heavy"), Publisher(server.rtmp_port, name="light")
+            sender = threading.Thread(target=send, args=(publisher, clip), kwargs={"pace": 1.0})
+            sender.start()
+            send(bystander, CLIP, pace=1.0)
+            sender.join()
+            for name in ("heavy", "light"):
+                wait_for("all frames", at_least(server, name, VIDEO_FRAMES - 2))
+            facts = server.stream("heavy")
+            print(f"heavy: {facts['bitrate_bps'] / 1e6:.0f} Mbit/s, repairs {sum(facts['repairs'].values())}; light: repairs {sum(server.stream('light')['repairs'].values())}")
+            self.assertGreater(facts["bytes_in"] * 8 / 8, 50e6)
+            self.assertEqual((facts["eras"], sum(facts["repairs"].values()), sum(server.stream("light")["repairs"].values())), (1, 0, 0))
+            publisher.close()
+            bystander.close()
+            wait_for("the end", lambda: server.stream("heavy")["state"] == "holding")
+            for rendition in ("video", "audio"):
+                cmaf.check_continuous(read_rendition(server, "heavy", rendition)[1])
+
+
+def fatten(tag, size):
+    """A frame with an SEI message of `size` bytes in front: heavy and still decodable."""
+    kind, timestamp, body = tag
+    payload = bytes([6, 5]) + b"\xff" * (size // 255) + bytes([size % 255]) + b"\x80" * size + b"\x80"
+    return kind, timestamp, body[:5] + len(payload).to_bytes(4, "big") + payload + body[5:]
 
 
 if __name__ == "__main__":
