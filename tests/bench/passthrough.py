@@ -7,7 +7,10 @@ import threading
 
 from common import BUILD, Folder, Nginx, Weir, cpu_seconds, free_port, rss_bytes, until
 
-WARM_SECONDS = 22  # past weir's window and what it keeps behind it (6 s + 8 s)
+SEGMENT_SECONDS = 2
+WINDOW_SECONDS = 12
+WARM_SECONDS = 8
+FILL_SECONDS = 32  # until as much leaves weir's memory as comes: the playlist, what RFC 8216, 6.2.2 keeps behind it, the open segment
 
 
 def make_clip(path):
@@ -23,31 +26,36 @@ def can_connect(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def measure(pid, port, streams, seconds, clip, raw=False):
-    source = subprocess.Popen([f"{BUILD}/tests/bench/rtmp_source", str(port), str(streams), str(WARM_SECONDS + seconds + 2), clip] + (["raw"] if raw else []),
+def measure(pid, port, streams, seconds, clip, raw=False, memory=rss_bytes, warm=WARM_SECONDS):
+    source = subprocess.Popen([f"{BUILD}/tests/bench/rtmp_source", str(port), str(streams), str(warm + seconds + 3 * SEGMENT_SECONDS), clip] + (["raw"] if raw else []),
                               stdout=subprocess.PIPE)
     try:
         assert source.stdout.readline() == b"ready\n", "the source was refused"
-        threading.Event().wait(WARM_SECONDS)
+        threading.Event().wait(warm)
         before = cpu_seconds(pid)
         threading.Event().wait(seconds)
-        return (cpu_seconds(pid) - before) / seconds / streams * 1000, rss_bytes(pid)
+        return (cpu_seconds(pid) - before) / seconds / streams * 1000, memory(pid)
     finally:
         source.kill()
         source.wait()
 
 
-def run_weir(streams, seconds, clip, *settings):
+def memory_peaks(server):
+    """Media is given back a segment at a time, so what is held goes up and down by one: the peaks over one such period."""
+    peaks = [0, 0]
+    for _ in range(10):
+        threading.Event().wait(SEGMENT_SECONDS / 8)
+        peaks = [max(peaks[0], rss_bytes(server.pid)), max(peaks[1], server.metric("stream_window_bytes"))]
+    return peaks
+
+
+def run_weir(streams, seconds, clip, *settings, warm=WARM_SECONDS):
     with Folder() as folder:
-        server = Weir(folder, "hls.window=6s", "log.level=warn,server=info", *settings)
+        server = Weir(folder, f"hls.window={WINDOW_SECONDS}s", "log.level=warn,server=info", *settings)
         try:
             idle = rss_bytes(server.pid)
-            window = {}
-            timer = threading.Timer(WARM_SECONDS + seconds, lambda: window.update(bytes=server.metric("stream_window_bytes")))
-            timer.start()
-            ms, rss = measure(server.pid, server.port, streams, seconds, clip)
-            timer.join()
-            return ms, rss - idle, window["bytes"]
+            ms, (rss, window) = measure(server.pid, server.port, streams, seconds, clip, memory=lambda pid: memory_peaks(server), warm=warm)
+            return ms, rss - idle, window
         finally:
             server.end()
 
@@ -56,7 +64,7 @@ def run_nginx_rtmp(streams, seconds, clip):
     with Folder() as folder:
         port = free_port()
         server = Nginx(folder, f"rtmp {{ access_log off; server {{ listen 127.0.0.1:{port}; chunk_size 4096; application live {{ live on; hls on; hls_path {folder}/hls; "
-                       "hls_fragment 2s; hls_playlist_length 6s; } } }", "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;")
+                       "hls_fragment 2s; hls_playlist_length " f"{WINDOW_SECONDS}s; }} }} }}", "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;")
         try:
             until(lambda: can_connect(port))
             idle = rss_bytes(server.pid)
@@ -84,14 +92,14 @@ def main():
     with Folder() as folder:
         clip = os.path.join(folder, "clip.flv")
         make_clip(clip)
-        print("streams | weir ms/s | weir, no gather | nginx-rtmp | floor per send | floor 50 ms | weir/nginx | weir/floor | weir kB beyond window | nginx-rtmp kB")
+        print("streams | weir ms/s | weir, no gather | nginx-rtmp | floor per send | floor 50 ms | weir/nginx | weir/floor | weir kB: media held | beyond it | nginx-rtmp kB")
         for streams in map(int, options.streams.split(",")):
-            ms, rss, window = run_weir(streams, options.seconds, clip)
+            ms, rss, window = run_weir(streams, options.seconds, clip, warm=FILL_SECONDS)
             eager = run_weir(streams, options.seconds, clip, "ingest.gather=0ms")[0]
             nginx_ms, nginx_rss = run_nginx_rtmp(streams, options.seconds, clip)
             per_send, gathered = run_floor(streams, options.seconds, clip, 0), run_floor(streams, options.seconds, clip, 50)
             print(f"{streams:7} | {ms:9.2f} | {eager:15.2f} | {nginx_ms:10.2f} | {per_send:14.2f} | {gathered:11.2f} | {ms / nginx_ms:10.2f} | {ms / per_send:10.2f} | "
-                  f"{(rss - window) / streams / 1000:21.0f} | {nginx_rss / streams / 1000:14.0f}", flush=True)
+                  f"{window / streams / 1000:19.0f} | {(rss - window) / streams / 1000:9.0f} | {nginx_rss / streams / 1000:14.0f}", flush=True)
 
 
 if __name__ == "__main__":
