@@ -124,22 +124,17 @@ static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, const
     return WEIR_OK;
 }
 
-/* Walks the record's lists: SPS, then PPS. state: entries left and which list. */
-struct list_state {
-    uint8_t left, list;
-};
-
-static bool next_set(struct byte_reader *r, void *state, struct byte_span *nal)
+/* The record's lists: SPS, then PPS. */
+static bool next_set(struct byte_reader *r, struct nal_walk *walk, struct byte_span *nal)
 {
-    struct list_state *s = state;
-    while (!s->left) {
-        if (s->list == 2) return false;
+    while (!walk->left) {
+        if (walk->list == 2) return false;
         const uint8_t count = read_u8(r);
-        s->left = s->list == 0 ? count & 0x1F : count;
-        s->list++;
+        walk->left = walk->list == 0 ? count & 0x1F : count;
+        walk->list++;
         if (r->failed) return false;
     }
-    s->left--;
+    walk->left--;
     *nal = read_span(r, read_u16(r));
     return !r->failed;
 }
@@ -154,14 +149,14 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
     if (f.nal_length_bytes == 3)
         return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration has NAL lengths of 3 bytes");
     struct byte_reader r;
-    struct list_state state = { 0, 0 };
+    struct nal_walk walk = { .has_begun = false };
     struct byte_span nal, sps = { NULL, 0 };
     unsigned sps_count = config.data[5] & 0x1F, pps_count = 0;
     byte_reader_init(&r, config.data + RECORD_HEAD_BYTES, config.bytes - RECORD_HEAD_BYTES);
-    while (next_set(&r, &state, &nal)) {
+    while (next_set(&r, &walk, &nal)) {
         if (!nal.bytes) return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration holds an empty parameter set");
-        if (state.list == 1 && !sps.data) sps = nal;
-        if (state.list == 2) pps_count++;
+        if (walk.list == 1 && !sps.data) sps = nal;
+        if (walk.list == 2) pps_count++;
     }
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration is cut off");
     if (!sps_count || !pps_count) return codec_bad(WEIR_MALFORMED, why, "the H.264 configuration has no SPS or no PPS");
@@ -234,7 +229,7 @@ static void write_list(struct byte_writer *w, const struct byte_writer *sets, un
 }
 
 /* A record of the sets met in the frame, where both kinds were there; a lone PPS joins what the record had. */
-static enum weir_err merge_sets(struct byte_span config, struct byte_writer *sets, struct blob **out)
+static enum weir_err merge_sets(struct byte_span config, const struct byte_writer *sets, struct blob **out)
 {
     bool has_sps = false, has_pps = false;
     struct byte_span sps = { NULL, 0 }, nal;
@@ -252,12 +247,12 @@ static enum weir_err merge_sets(struct byte_span config, struct byte_writer *set
     byte_writer_init(&all, 2 * CODEC_CONFIG_BYTES_MAX);
     byte_writer_init(&w, CODEC_CONFIG_BYTES_MAX);
     write_bytes(&all, sets->data, sets->bytes);
-    struct list_state state = { 0, 0 };
+    struct nal_walk walk = { .has_begun = false };
     byte_reader_init(&r, config.data + RECORD_HEAD_BYTES, config.bytes - RECORD_HEAD_BYTES);
-    while (next_set(&r, &state, &nal)) {
-        const bool is_wanted = state.list == 1 ? !has_sps : !has_pps;
+    while (next_set(&r, &walk, &nal)) {
+        const bool is_wanted = walk.list == 1 ? !has_sps : !has_pps;
         if (!is_wanted) continue;
-        if (state.list == 1 && !sps.data) sps = nal;
+        if (walk.list == 1 && !sps.data) sps = nal;
         write_u16(&all, (uint16_t)nal.bytes);
         write_bytes(&all, nal.data, nal.bytes);
     }
@@ -276,29 +271,10 @@ static enum weir_err merge_sets(struct byte_span config, struct byte_writer *set
 static enum weir_err prepare(const struct codec_facts *facts, struct byte_span config, uint8_t *data, size_t bytes,
                              bool claimed_key, struct codec_frame *out, const char **why)
 {
-    struct nal_visitor v = { .look = look, .access = FRAME_INTER };
-    byte_writer_init(&v.sets, CODEC_CONFIG_BYTES_MAX);
-    bool has_picture = false;
-    size_t kept = 0;
-    struct blob *merged = NULL;
-    enum weir_err err = nal_sample_prepare(facts->nal_length_bytes, data, bytes, &v, &kept, &has_picture, why);
-    struct list_state fresh = { 0, 0 };
-    if (!err && v.sets.bytes && !v.sets.failed &&
-        !nal_sets_known(&v.sets, config, next_set, &fresh, sizeof fresh, RECORD_HEAD_BYTES)) {
-        err = merge_sets(config, &v.sets, &merged);
-        if (err == WEIR_LIMIT) err = codec_bad(err, why, "the frame's parameter sets are too large");
-    }
-    byte_writer_deinit(&v.sets);
-    if (err) return err;
-    if (v.is_mixed) v.access = FRAME_INTER; /* IDR and other slices in one picture: no clean entry */
-    *out = (struct codec_frame){
-        .access = v.access,
-        .bytes = kept,
-        .new_config = merged,
-        .is_empty = !has_picture,
-        .is_claimed_key_wrong = has_picture && claimed_key != (v.access != FRAME_INTER),
+    static const struct nal_family family = {
+        .look = look, .next_set = next_set, .merge_sets = merge_sets, .record_head_bytes = RECORD_HEAD_BYTES
     };
-    return WEIR_OK;
+    return nal_frame_prepare(&family, facts, config, data, bytes, claimed_key, out, why);
 }
 
 /* Some encoders put Annex B into the sequence header: make a record of it. */

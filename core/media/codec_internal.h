@@ -42,20 +42,28 @@ void facts_set_fps(struct codec_facts *facts, uint64_t num, uint64_t den);
 /* -- length-prefixed samples -- */
 enum nal_use { NAL_KEEP = 1, NAL_KEEP_AUX /* kept, but nothing to show by itself */, NAL_DROP, NAL_PARAMETER_SET };
 struct nal_visitor {
-    /* Looks at one NAL unit (never empty). */
-    enum nal_use (*look)(struct nal_visitor *v, const uint8_t *nal, size_t bytes);
     enum frame_access access;
     bool is_mixed; /* NAL types that cannot stand in one picture */
     /* parameter sets met, as slices of the frame before it was compacted: copied by the caller's look() */
     struct byte_writer sets; /* u16 length + NAL unit, each */
 };
-/* Walks a sample, drops what CMAF does not want, in place. */
-WEIR_MUST_CHECK enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t bytes,
-                                                 struct nal_visitor *v, size_t *kept_bytes, bool *has_picture,
-                                                 const char **why);
-/* Whether every set in `sets` stands in the configuration's lists already; walk gives back one list entry after the other. */
-bool nal_sets_known(const struct byte_writer *sets, struct byte_span config,
-                    bool (*next)(struct byte_reader *r, void *state, struct byte_span *nal), void *state_template,
-                    size_t state_bytes, size_t skip_bytes);
+/* A walk over the parameter sets of a configuration record; zeroed at its start. */
+struct nal_walk {
+    bool has_begun;
+    unsigned list, lists_left, left; /* which list, how many more, entries left in it */
+};
+/* Where H.264 and HEVC differ. */
+struct nal_family {
+    enum nal_use (*look)(struct nal_visitor *v, const uint8_t *nal, size_t bytes);
+    /* The next set of the record's lists, from record_head_bytes on; false: no more, or cut short. */
+    bool (*next_set)(struct byte_reader *r, struct nal_walk *walk, struct byte_span *nal);
+    /* A record of the sets met in a frame, completed from the one that is known. */
+    enum weir_err (*merge_sets)(struct byte_span config, const struct byte_writer *sets, struct blob **out);
+    size_t record_head_bytes;
+};
+/* codec_ops.prepare: drops in place what CMAF does not want, finds out what the frame is and whether it brings new sets. */
+WEIR_MUST_CHECK enum weir_err nal_frame_prepare(const struct nal_family *family, const struct codec_facts *facts,
+                                                struct byte_span config, uint8_t *data, size_t bytes, bool claimed_key,
+                                                struct codec_frame *out, const char **why);
 
 #endif

@@ -155,31 +155,20 @@ static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, const
     return WEIR_OK;
 }
 
-/* Walks the record's arrays. */
-struct array_state {
-    uint8_t arrays_left, has_begun;
-    uint16_t left;
-};
-
-static bool next_set(struct byte_reader *r, void *state, struct byte_span *nal)
+static bool next_set(struct byte_reader *r, struct nal_walk *walk, struct byte_span *nal)
 {
-    struct array_state s;
-    memcpy(&s, state, sizeof s);
-    if (!s.has_begun) {
-        s.arrays_left = read_u8(r);
-        s.has_begun = 1;
-    }
-    while (!s.left && s.arrays_left) {
+    if (!walk->has_begun) walk->lists_left = read_u8(r);
+    walk->has_begun = true;
+    while (!walk->left && walk->lists_left) {
         read_u8(r);
-        s.left = read_u16(r);
-        s.arrays_left--;
+        walk->left = read_u16(r);
+        walk->lists_left--;
     }
-    const bool has_more = s.left && !r->failed;
+    const bool has_more = walk->left && !r->failed;
     if (has_more) {
-        s.left--;
+        walk->left--;
         *nal = read_span(r, read_u16(r));
     }
-    memcpy(state, &s, sizeof s);
     return has_more && !r->failed;
 }
 
@@ -212,11 +201,11 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
     f.profile = config.data[1] & 0x1F;
     f.level = config.data[12];
     struct byte_reader r;
-    struct array_state state = { 0, 0, 0 };
+    struct nal_walk walk = { .has_begun = false };
     struct byte_span nal, sps = { NULL, 0 };
     unsigned met[3] = { 0 };
     byte_reader_init(&r, config.data + RECORD_HEAD_BYTES, config.bytes - RECORD_HEAD_BYTES);
-    while (next_set(&r, &state, &nal)) {
+    while (next_set(&r, &walk, &nal)) {
         if (nal.bytes < 2) return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration holds an empty parameter set");
         const unsigned type = nal_type(nal.data);
         if (type >= NAL_VPS && type <= NAL_PPS) met[type - NAL_VPS]++;
@@ -320,13 +309,13 @@ static enum weir_err merge_sets(struct byte_span config, const struct byte_write
 {
     struct byte_writer all, w;
     struct byte_reader r;
-    struct array_state state = { 0, 0, 0 };
+    struct nal_walk walk = { .has_begun = false };
     struct byte_span nal;
     byte_writer_init(&all, 2 * CODEC_CONFIG_BYTES_MAX);
     byte_writer_init(&w, CODEC_CONFIG_BYTES_MAX);
     write_bytes(&all, sets->data, sets->bytes);
     byte_reader_init(&r, config.data + RECORD_HEAD_BYTES, config.bytes - RECORD_HEAD_BYTES);
-    while (next_set(&r, &state, &nal)) {
+    while (next_set(&r, &walk, &nal)) {
         if (nal.bytes < 2 || nal_type(nal.data) > NAL_PPS || count_sets(sets, nal_type(nal.data))) continue;
         write_u16(&all, (uint16_t)nal.bytes);
         write_bytes(&all, nal.data, nal.bytes);
@@ -345,28 +334,10 @@ static enum weir_err merge_sets(struct byte_span config, const struct byte_write
 static enum weir_err prepare(const struct codec_facts *facts, struct byte_span config, uint8_t *data, size_t bytes,
                              bool claimed_key, struct codec_frame *out, const char **why)
 {
-    struct nal_visitor v = { .look = look, .access = FRAME_INTER };
-    byte_writer_init(&v.sets, CODEC_CONFIG_BYTES_MAX);
-    bool has_picture = false;
-    size_t kept = 0;
-    struct blob *merged = NULL;
-    enum weir_err err = nal_sample_prepare(facts->nal_length_bytes, data, bytes, &v, &kept, &has_picture, why);
-    struct array_state fresh = { 0, 0, 0 };
-    if (!err && v.sets.bytes && !v.sets.failed &&
-        !nal_sets_known(&v.sets, config, next_set, &fresh, sizeof fresh, RECORD_HEAD_BYTES)) {
-        err = merge_sets(config, &v.sets, &merged);
-        if (err == WEIR_LIMIT) err = codec_bad(err, why, "the frame's parameter sets are too large");
-    }
-    byte_writer_deinit(&v.sets);
-    if (err) return err;
-    *out = (struct codec_frame){
-        .access = v.access,
-        .bytes = kept,
-        .new_config = merged,
-        .is_empty = !has_picture,
-        .is_claimed_key_wrong = has_picture && claimed_key != (v.access != FRAME_INTER),
+    static const struct nal_family family = {
+        .look = look, .next_set = next_set, .merge_sets = merge_sets, .record_head_bytes = RECORD_HEAD_BYTES
     };
-    return WEIR_OK;
+    return nal_frame_prepare(&family, facts, config, data, bytes, claimed_key, out, why);
 }
 
 const struct codec_ops hevc_ops = {

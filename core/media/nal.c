@@ -71,8 +71,9 @@ static bool is_annex_b(const uint8_t *data, size_t bytes)
     return bytes > 4 && !data[0] && !data[1] && (data[2] == 1 || (!data[2] && data[3] == 1));
 }
 
-enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t bytes, struct nal_visitor *v,
-                                 size_t *kept_bytes, bool *has_picture, const char **why)
+/* Walks a sample's units (each looked at is not empty) and closes the holes that dropped ones leave. */
+static enum weir_err compact(const struct nal_family *family, unsigned length_bytes, uint8_t *data, size_t bytes,
+                             struct nal_visitor *v, size_t *kept_bytes, bool *has_picture, const char **why)
 {
     size_t at = 0, kept = 0, count = 0;
     bool is_picture = false;
@@ -88,7 +89,7 @@ enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t by
         if (++count > NAL_UNITS_PER_FRAME_MAX) return codec_bad(WEIR_LIMIT, why, "the frame has too many NAL units");
         const size_t whole = length_bytes + length;
         /* cameras send empty NAL units; they mean nothing (ossrs/srs#3750) */
-        const enum nal_use use = length ? v->look(v, data + at + length_bytes, length) : NAL_DROP;
+        const enum nal_use use = length ? family->look(v, data + at + length_bytes, length) : NAL_DROP;
         if (use == NAL_KEEP || use == NAL_KEEP_AUX) {
             if (kept != at) memmove(data + kept, data + at, whole);
             kept += whole;
@@ -101,24 +102,49 @@ enum weir_err nal_sample_prepare(unsigned length_bytes, uint8_t *data, size_t by
     return WEIR_OK;
 }
 
-bool nal_sets_known(const struct byte_writer *sets, struct byte_span config,
-                    bool (*next)(struct byte_reader *r, void *state, struct byte_span *nal), void *state_template,
-                    size_t state_bytes, size_t skip_bytes)
+/* Whether every set that the frame brought stands in the configuration already. */
+static bool are_sets_known(const struct nal_family *family, const struct byte_writer *sets, struct byte_span config)
 {
     struct byte_reader in;
     byte_reader_init(&in, sets->data, sets->bytes);
     while (byte_reader_left(&in)) {
         const struct byte_span wanted = read_span(&in, read_u16(&in));
+        struct nal_walk walk = { .has_begun = false };
         struct byte_reader r;
-        uint8_t state[16];
         struct byte_span nal;
         bool is_known = false;
-        memcpy(state, state_template, state_bytes);
         byte_reader_init(&r, config.data, config.bytes);
-        read_span(&r, skip_bytes);
-        while (!is_known && next(&r, state, &nal))
+        read_span(&r, family->record_head_bytes);
+        while (!is_known && family->next_set(&r, &walk, &nal))
             is_known = nal.bytes == wanted.bytes && !memcmp(nal.data, wanted.data, nal.bytes);
         if (!is_known) return false;
     }
     return true;
+}
+
+enum weir_err nal_frame_prepare(const struct nal_family *family, const struct codec_facts *facts,
+                                struct byte_span config, uint8_t *data, size_t bytes, bool claimed_key,
+                                struct codec_frame *out, const char **why)
+{
+    struct nal_visitor v = { .access = FRAME_INTER };
+    byte_writer_init(&v.sets, CODEC_CONFIG_BYTES_MAX);
+    bool has_picture = false;
+    size_t kept = 0;
+    struct blob *merged = NULL;
+    enum weir_err err = compact(family, facts->nal_length_bytes, data, bytes, &v, &kept, &has_picture, why);
+    if (!err && v.sets.bytes && !v.sets.failed && !are_sets_known(family, &v.sets, config)) {
+        err = family->merge_sets(config, &v.sets, &merged);
+        if (err == WEIR_LIMIT) err = codec_bad(err, why, "the frame's parameter sets are too large");
+    }
+    byte_writer_deinit(&v.sets);
+    if (err) return err;
+    if (v.is_mixed) v.access = FRAME_INTER; /* IDR and other slices in one picture: no clean entry */
+    *out = (struct codec_frame){
+        .access = v.access,
+        .bytes = kept,
+        .new_config = merged,
+        .is_empty = !has_picture,
+        .is_claimed_key_wrong = has_picture && claimed_key != (v.access != FRAME_INTER),
+    };
+    return WEIR_OK;
 }
