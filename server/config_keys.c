@@ -39,6 +39,7 @@ static const struct config_key keys[] = {
     { "ingest.streams", KEY_COUNT, AT(streams), 1, STREAMS_MAX, "a number from 1 to 4096" },
     { "delivery.connections", KEY_COUNT, AT(http_connections), 1, 1000000, "a number from 1 to 1000000" },
     { "server.loops", KEY_COUNT, AT(loops), 0, LOOPS_MAX, "a number from 0 (one per core) to 64" },
+    { "server.core_dumps", KEY_BOOL, AT(may_dump_core), 0, 0, "yes or no" },
     { "state.dir", KEY_TEXT, AT(state_dir), 1, CONFIG_TEXT_BYTES - 1, "a folder" },
     { "log.level", KEY_TEXT, AT(log_level), 1, CONFIG_TEXT_BYTES - 1,
       "error, warn, info or debug, also per room: info,ingest=debug" },

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <weir/base/clock.h>
@@ -119,6 +120,17 @@ static void raise_descriptor_limit(void)
         log_event(LOG_SERVER, LOG_WARN, "-", "descriptor_limit", "reason=%s", strerror(errno));
 }
 
+/* A core holds the keys that publishers sent and those that the server knows. */
+static void keep_keys_out_of_cores(void)
+{
+    const struct rlimit none = { 0, 0 };
+    if (setrlimit(RLIMIT_CORE, &none)) log_event(LOG_SERVER, LOG_WARN, "-", "core_limit", "reason=%s", strerror(errno));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they look at this process from another one */
+    /* the limit alone does not hold back a program that the kernel pipes cores to */
+    if (prctl(PR_SET_DUMPABLE, 0)) log_event(LOG_SERVER, LOG_WARN, "-", "core_limit", "reason=%s", strerror(errno));
+#endif
+}
+
 /* Media buffers live for a window and go: give their memory back instead of keeping heaps per thread. */
 static void tune_allocator(void)
 {
@@ -166,6 +178,7 @@ static int serve(const struct arguments *arguments)
     log_set_format(!strcmp(config.log_format, "json") ? LOG_JSON : LOG_TEXT);
     tune_allocator();
     raise_descriptor_limit();
+    if (!config.may_dump_core) keep_keys_out_of_cores();
     signal(SIGPIPE, SIG_IGN);
     sigset_t signals;
     sigemptyset(&signals);

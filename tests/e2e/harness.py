@@ -44,6 +44,8 @@ class Server:
             with open(path, "w") as file:
                 file.write(config)
             command += ["-c", path]
+        if os.geteuid() != 0:
+            settings = (*settings, "server.core_dumps=yes")  # else the kernel hides the descriptors from us
         for setting in (f"listen.rtmp=127.0.0.1:{ports[0]}", f"listen.http=127.0.0.1:{ports[1]}", f"state.dir={self.state}", *settings):
             command += ["--set", setting]
         self.started = time.monotonic()

@@ -48,6 +48,7 @@ struct config {
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
     uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
     uint32_t loops;                    /* 0: one per core */
+    bool may_dump_core;                /* a core holds the keys */
     char state_dir[CONFIG_TEXT_BYTES]; /* "": the default place */
     char log_level[CONFIG_TEXT_BYTES];
     char log_format[16];
