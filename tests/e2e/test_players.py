@@ -30,6 +30,19 @@ class Players(unittest.TestCase):
                 wait_for("the list", lambda: page.ask("document.querySelector('.streams a')?.textContent") == "live/cam")
                 if picture:
                     page.picture(os.path.join(picture, "index.png"))
+                self.fits_a_phone(page, "index", picture)
+                page.call("Page.navigate", url=server.url("/live/cam/"))
+                wait_for("play on a phone", lambda: (page.ask("globalThis.weir && weir.stats().time") or 0) > 1, 60)
+                self.fits_a_phone(page, "player", picture)
+
+    def fits_a_phone(self, page, name, picture):
+        page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)
+        wait_for("the small layout", lambda: page.ask("innerWidth") == 390)
+        self.assertLessEqual(page.ask("document.documentElement.scrollWidth"), 390, f"{name} must not scroll sideways")
+        smallest = page.ask("Math.min(...[...document.querySelectorAll('body *')].filter(e => e.innerText && e.offsetParent).map(e => parseFloat(getComputedStyle(e).fontSize)))")
+        self.assertGreaterEqual(smallest, 11, f"{name} can be read")
+        if picture:
+            page.picture(os.path.join(picture, f"{name}-phone.png"))
 
     def test_player_page_survives_a_reconnect(self):
         with Server() as server:
