@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DURATION_US_MAX (1000LL * 365 * 24 * 3600 * 1000000) /* a thousand years: whatever is meant is below it */
+
 static const struct {
     const char *unit;
     int64_t us;
@@ -28,6 +30,7 @@ bool duration_parse(const char *text, int64_t *us)
     }
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         if (strcmp(at, units[i].unit)) continue;
+        if (whole > DURATION_US_MAX / units[i].us) return false;
         *us = whole * units[i].us + fraction * units[i].us / scale;
         return true;
     }

@@ -84,11 +84,36 @@ def run_floor(streams, seconds, clip, gather_ms):
             server.wait()
 
 
+SERIES = (("nginx-rtmp", "#b0b7c3"), ("floor, woken per send", "#e0c080"), ("weir", "#0b5fc6"))
+
+
+def draw(path, rows):
+    """Groups of bars as an SVG: server CPU per stream, one group for each number of streams."""
+    width, height, left, base = 640, 300, 60, 250
+    top = max(value for _, values in rows for value in values) * 1.1
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+           f'<rect width="{width}" height="{height}" fill="white"/>', f'<text x="{left}" y="18">CPU milliseconds per second of one 2.5 Mbit/s stream</text>']
+    step = (width - left - 20) / len(rows)
+    for group, (streams, values) in enumerate(rows):
+        for index, value in enumerate(values):
+            x, bar = left + group * step + index * step / 4, value / top * (base - 50)
+            out += [f'<rect x="{x:.0f}" y="{base - bar:.0f}" width="{step / 4 - 4:.0f}" height="{bar:.0f}" fill="{SERIES[index][1]}"/>',
+                    f'<text x="{x:.0f}" y="{base - bar - 4:.0f}">{value:.2f}</text>']
+        out.append(f'<text x="{left + group * step:.0f}" y="{base + 16}">{streams} stream{"s" if streams > 1 else ""}</text>')
+    for index, (name, colour) in enumerate(SERIES):
+        out += [f'<rect x="{left + index * 190}" y="{base + 28}" width="12" height="12" fill="{colour}"/>',
+                f'<text x="{left + index * 190 + 18}" y="{base + 38}">{name}</text>']
+    with open(path, "w") as file:
+        file.write("\n".join([*out, "</svg>", ""]))
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--streams", default="1,10,40,200")
     arguments.add_argument("--seconds", type=int, default=15)
+    arguments.add_argument("--svg", help="a file to draw the CPU figures into")
     options = arguments.parse_args()
+    rows = []
     with Folder() as folder:
         clip = os.path.join(folder, "clip.flv")
         make_clip(clip)
@@ -98,8 +123,11 @@ def main():
             eager = run_weir(streams, options.seconds, clip, "ingest.gather=0ms")[0]
             nginx_ms, nginx_rss = run_nginx_rtmp(streams, options.seconds, clip)
             per_send, gathered = run_floor(streams, options.seconds, clip, 0), run_floor(streams, options.seconds, clip, 50)
+            rows.append((streams, (nginx_ms, per_send, ms)))
             print(f"{streams:7} | {ms:9.2f} | {eager:15.2f} | {nginx_ms:10.2f} | {per_send:14.2f} | {gathered:11.2f} | {ms / nginx_ms:10.2f} | {ms / per_send:10.2f} | "
                   f"{window / streams / 1000:19.0f} | {(rss - window) / streams / 1000:9.0f} | {nginx_rss / streams / 1000:14.0f}", flush=True)
+    if options.svg:
+        draw(options.svg, rows)
 
 
 if __name__ == "__main__":

@@ -125,6 +125,7 @@ static void durations(void **unused_state)
                   { "1 s", -1 },
                   { "1d", -1 },
                   { "99999999999999999999s", -1 },
+                  { "3011111111h", -1 },
                   { "", -1 } };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int64_t us = -1;
