@@ -389,7 +389,7 @@ static void take_leftover(struct rtmp_connection *c)
     c->leftover = NULL;
     c->leftover_bytes = 0;
     c->is_inside = true;
-    if (bytes) feed(c, bytes, count_bytes);
+    feed(c, bytes ? bytes : c->home->buffer, count_bytes); /* with none, too: the session may hold some */
     c->is_inside = false;
     free(bytes);
     settle(c);

@@ -285,10 +285,13 @@ enum weir_err rtmp_session_feed(struct rtmp_session *s, const uint8_t *in, size_
 {
     size_t at = 0;
     enum weir_err err = WEIR_OK;
+    bool may_hold_more = true; /* the chunk reader may hold bytes that it looked at ahead */
     *why = "out of memory";
-    while (!err && at < bytes && s->phase != RTMP_DECIDING && s->phase != RTMP_CLOSING) {
+    while (!err && (at < bytes || may_hold_more) && s->phase != RTMP_DECIDING && s->phase != RTMP_CLOSING) {
         size_t used = 0;
+        may_hold_more = false;
         if (s->phase == RTMP_HANDSHAKE) {
+            if (at == bytes) break;
             err = take_handshake(s, in + at, bytes - at, &used, why);
         } else {
             struct rtmp_message message;
@@ -297,6 +300,7 @@ enum weir_err rtmp_session_feed(struct rtmp_session *s, const uint8_t *in, size_
             if (!err && has_message) {
                 err = take_message(s, &message, why);
                 blob_unref(message.body);
+                may_hold_more = true;
             }
         }
         at += used;

@@ -157,6 +157,7 @@ void write_u32_le(struct byte_writer *w, uint32_t v)
 
 void write_bytes(struct byte_writer *w, const void *data, size_t bytes)
 {
+    if (!bytes) return; /* nothing may stand for data, and nothing may be there to write to */
     uint8_t *p = extend(w, bytes);
     if (p && bytes) memcpy(p, data, bytes);
 }

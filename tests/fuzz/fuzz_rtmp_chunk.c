@@ -24,15 +24,15 @@ static struct digest run(const uint8_t *data, size_t bytes, uint32_t chunk_bytes
     if (!r || rtmp_chunk_set_size(r, chunk_bytes)) abort();
     for (size_t at = 0; at < bytes && !d.err; at += step) {
         const size_t end = at + step < bytes ? at + step : bytes;
-        for (size_t from = at; from < end && !d.err;) {
+        bool has_message = true;
+        for (size_t from = at; (from < end || has_message) && !d.err;) {
             struct rtmp_message m;
-            bool has_message;
             size_t used = 0;
             const char *why;
             d.err = rtmp_chunk_feed(r, data + from, end - from, &used, &m, &has_message, &why);
             if (d.err) break;
             if (rtmp_chunk_held_bytes(r) > RTMP_ASSEMBLY_BYTES_MAX) abort();
-            if (!used && !has_message) abort(); /* no progress */
+            if (from < end && !used && !has_message) abort(); /* no progress */
             from += used;
             if (!has_message) continue;
             d.messages++;

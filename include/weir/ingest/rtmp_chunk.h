@@ -39,6 +39,7 @@ struct rtmp_chunk_reader;
 struct rtmp_chunk_reader *rtmp_chunk_reader_create(struct counters *counters);
 void rtmp_chunk_reader_destroy(struct rtmp_chunk_reader *r); /* NULL is fine */
 /* Reads up to the end of the first whole message. *consumed: how far it got; everything is consumed when no message came out.
+ * After a message, call again although all was consumed: some of what was looked at ahead may be held, and whole.
  * *message: given when *has_message. WEIR_MALFORMED, WEIR_LIMIT, WEIR_NOMEM: only destroy is legal afterwards; *why says it. */
 WEIR_MUST_CHECK enum weir_err rtmp_chunk_feed(struct rtmp_chunk_reader *r, const uint8_t *in, size_t bytes,
                                               size_t *consumed, struct rtmp_message *message, bool *has_message,
