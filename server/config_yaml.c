@@ -77,9 +77,9 @@ static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, con
         const yaml_node_t *value = yaml_document_get_node(&r->document, p->value);
         const char *word = scalar(key_node);
         char name[96];
-        if (!word || !value || strlen(prefix) + strlen(word) + 2 > sizeof name)
-            return fail_at(r, key_node, "not a usable key");
-        snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", word);
+        if (!word || !value) return fail_at(r, key_node, "not a usable key");
+        const int used = snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", word);
+        if (used < 0 || (size_t)used >= sizeof name) return fail_at(r, key_node, "too long for a key");
         enum weir_err err;
         const struct config_key *key = finder(name);
         if (!*prefix && base == r->config && !strcmp(word, "paths"))
