@@ -128,7 +128,8 @@ static void answer_object(struct answer_room *room, const struct http_request *r
     if (!strcmp(route->file, "index.m3u8")) {
         const uint32_t target_s = edge_snapshot_target_duration_s(s);
         const uint32_t max_age_s = edge_snapshot_is_ended(s) ? 3600 : target_s > 3 ? target_s / 2 : 1;
-        answer_playlist(room, request, frozen_ref(edge_snapshot_playlist(s)), edge_snapshot_version(s), max_age_s, out);
+        answer_playlist(room, request, frozen_ref(edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL)),
+                        edge_snapshot_version(s), max_age_s, out);
     } else {
         const struct edge_object *object = edge_snapshot_find(s, route->file, route->file_bytes);
         if (object) {

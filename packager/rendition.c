@@ -346,8 +346,15 @@ enum weir_err rendition_publish(struct rendition *r)
     struct frozen *playlist = objects ? render(r) : NULL;
     struct edge_snapshot *snapshot = NULL;
     if (playlist)
-        snapshot = edge_snapshot_create(r->config.media, playlist, segment_at(r, queue_count(&r->segments) - 1)->msn,
-                                        r->is_ended, r->config.target_duration_s, objects, collect_objects(r, objects));
+        snapshot = edge_snapshot_create(&(struct edge_snapshot_config){
+            .media = r->config.media,
+            .playlist = playlist,
+            .last_msn = segment_at(r, queue_count(&r->segments) - 1)->msn,
+            .target_duration_s = r->config.target_duration_s,
+            .is_ended = r->is_ended,
+            .objects = objects,
+            .object_count = collect_objects(r, objects),
+        });
     frozen_unref(playlist);
     free(objects);
     if (!snapshot) return WEIR_NOMEM;

@@ -1,5 +1,7 @@
-#include <weir/stream/live_edge.h>
+#include <weir/stream/edge_snapshot.h>
 
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,9 +10,10 @@
 struct edge_snapshot {
     _Atomic uint32_t refs;
     enum edge_media media;
-    struct frozen *playlist;
+    struct frozen *playlist, *delta;
     uint64_t last_msn, version;
-    uint32_t target_duration_s;
+    uint32_t part_count, last_segment_parts, part_target_us, target_duration_s;
+    char part_hint[EDGE_OBJECT_NAME_BYTES], init_hint[EDGE_OBJECT_NAME_BYTES];
     bool is_ended;
     size_t count;
     struct edge_object objects[];
@@ -23,23 +26,32 @@ uint64_t edge_version_next(void)
     return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
-struct edge_snapshot *edge_snapshot_create(enum edge_media media, struct frozen *playlist, uint64_t last_msn,
-                                           bool is_ended, uint32_t target_duration_s, const struct edge_object *objects,
-                                           size_t count)
+static void copy_name(char out[EDGE_OBJECT_NAME_BYTES], const char *name)
 {
-    struct edge_snapshot *s = malloc(sizeof *s + count * sizeof s->objects[0]);
+    snprintf(out, EDGE_OBJECT_NAME_BYTES, "%s", name ? name : "");
+}
+
+struct edge_snapshot *edge_snapshot_create(const struct edge_snapshot_config *config)
+{
+    struct edge_snapshot *s = malloc(sizeof *s + config->object_count * sizeof s->objects[0]);
     if (!s) return NULL;
     atomic_init(&s->refs, 1);
-    s->media = media;
-    s->playlist = frozen_ref(playlist);
-    s->last_msn = last_msn;
+    s->media = config->media;
+    s->playlist = frozen_ref(config->playlist);
+    s->delta = frozen_ref(config->delta ? config->delta : config->playlist);
+    s->last_msn = config->last_msn;
     s->version = edge_version_next();
-    s->target_duration_s = target_duration_s;
-    s->is_ended = is_ended;
-    s->count = count;
-    for (size_t i = 0; i < count; i++) {
-        s->objects[i] = objects[i];
-        frozen_ref(objects[i].body);
+    s->part_count = config->part_count;
+    s->last_segment_parts = config->last_segment_parts;
+    s->part_target_us = config->part_target_us;
+    s->target_duration_s = config->target_duration_s;
+    copy_name(s->part_hint, config->part_hint);
+    copy_name(s->init_hint, config->init_hint);
+    s->is_ended = config->is_ended;
+    s->count = config->object_count;
+    for (size_t i = 0; i < s->count; i++) {
+        s->objects[i] = config->objects[i];
+        frozen_ref(s->objects[i].body);
     }
     return s;
 }
@@ -54,13 +66,14 @@ void edge_snapshot_unref(struct edge_snapshot *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     frozen_unref(s->playlist);
+    frozen_unref(s->delta);
     for (size_t i = 0; i < s->count; i++) frozen_unref(s->objects[i].body);
     free(s);
 }
 
-struct frozen *edge_snapshot_playlist(const struct edge_snapshot *s)
+struct frozen *edge_snapshot_playlist(const struct edge_snapshot *s, enum edge_playlist_form form)
 {
-    return s->playlist;
+    return form == EDGE_PLAYLIST_DELTA ? s->delta : s->playlist;
 }
 
 const struct edge_object *edge_snapshot_find(const struct edge_snapshot *s, const char *name, size_t name_bytes)
@@ -82,6 +95,27 @@ enum edge_media edge_snapshot_media(const struct edge_snapshot *s)
 uint64_t edge_snapshot_last_msn(const struct edge_snapshot *s)
 {
     return s->last_msn;
+}
+
+uint32_t edge_snapshot_part_count(const struct edge_snapshot *s)
+{
+    return s->part_count;
+}
+
+uint32_t edge_snapshot_last_segment_parts(const struct edge_snapshot *s)
+{
+    return s->last_segment_parts;
+}
+
+uint32_t edge_snapshot_part_target_us(const struct edge_snapshot *s)
+{
+    return s->part_target_us;
+}
+
+const char *edge_snapshot_hint(const struct edge_snapshot *s, enum edge_object_kind kind)
+{
+    const char *name = kind == EDGE_PART ? s->part_hint : kind == EDGE_INIT ? s->init_hint : "";
+    return *name ? name : NULL;
 }
 
 bool edge_snapshot_is_ended(const struct edge_snapshot *s)

@@ -33,6 +33,9 @@ struct live_edge {
     struct viewer *viewers;
     size_t viewer_capacity, viewer_count;
     int64_t viewers_swept_us; /* when the table was last rebuilt */
+    /* apart from the other lock, so that waking the listeners holds no reader up */
+    pthread_mutex_t listeners_lock;
+    struct edge_listener *listeners;
 };
 
 struct live_edge *live_edge_create(const char *name)
@@ -42,6 +45,7 @@ struct live_edge *live_edge_create(const char *name)
     atomic_init(&e->refs, 1);
     strncpy(e->name, name, STREAM_NAME_BYTES_MAX);
     pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->listeners_lock, NULL);
     e->state = STREAM_WAITING;
     return e;
 }
@@ -61,6 +65,7 @@ void live_edge_unref(struct live_edge *e)
     track_unref(e->audio);
     free(e->viewers);
     pthread_mutex_destroy(&e->lock);
+    pthread_mutex_destroy(&e->listeners_lock);
     free(e);
 }
 
@@ -73,6 +78,35 @@ struct edge_figures *live_edge_figures(struct live_edge *e)
 {
     return &e->figures;
 }
+
+/* -- listeners -- */
+
+void live_edge_listen(struct live_edge *e, struct edge_listener *l)
+{
+    pthread_mutex_lock(&e->listeners_lock);
+    l->next = e->listeners;
+    e->listeners = l;
+    pthread_mutex_unlock(&e->listeners_lock);
+}
+
+void live_edge_unlisten(struct live_edge *e, struct edge_listener *l)
+{
+    pthread_mutex_lock(&e->listeners_lock);
+    struct edge_listener **at = &e->listeners;
+    while (*at && *at != l) at = &(*at)->next;
+    if (*at) *at = l->next;
+    pthread_mutex_unlock(&e->listeners_lock);
+}
+
+/* Behind every change, and after it can be seen. */
+static void tell_listeners(struct live_edge *e)
+{
+    pthread_mutex_lock(&e->listeners_lock);
+    for (struct edge_listener *l = e->listeners; l; l = l->next) l->changed(l);
+    pthread_mutex_unlock(&e->listeners_lock);
+}
+
+/* -- writer -- */
 
 /* Under the lock. */
 static struct rendition_slot *find_slot(struct live_edge *e, const char *name, size_t bytes)
@@ -103,6 +137,7 @@ enum weir_err live_edge_publish(struct live_edge *e, const char *rendition, stru
     }
     pthread_mutex_unlock(&e->lock);
     edge_snapshot_unref(old); /* may free megabytes: not under the lock */
+    if (!err) tell_listeners(e);
     return err;
 }
 
@@ -114,6 +149,7 @@ void live_edge_publish_multivariant(struct live_edge *e, struct frozen *playlist
     e->multivariant_version = edge_version_next();
     pthread_mutex_unlock(&e->lock);
     frozen_unref(old);
+    tell_listeners(e);
 }
 
 void live_edge_set_state(struct live_edge *e, enum stream_state state)
@@ -121,6 +157,7 @@ void live_edge_set_state(struct live_edge *e, enum stream_state state)
     pthread_mutex_lock(&e->lock);
     e->state = state;
     pthread_mutex_unlock(&e->lock);
+    tell_listeners(e);
 }
 
 void live_edge_set_tracks(struct live_edge *e, struct track *video, struct track *audio)
@@ -135,6 +172,8 @@ void live_edge_set_tracks(struct live_edge *e, struct track *video, struct track
     track_unref(old_video);
     track_unref(old_audio);
 }
+
+/* -- readers -- */
 
 struct edge_snapshot *live_edge_acquire(struct live_edge *e, const char *rendition, size_t rendition_bytes)
 {

@@ -107,7 +107,7 @@ static void look(struct life *l, int which)
     if (!s) return;
     if (edge_snapshot_version(s) != l->versions[which]) {
         l->versions[which] = edge_snapshot_version(s);
-        text[frozen_read(edge_snapshot_playlist(s), 0, text, sizeof text - 1)] = 0;
+        text[frozen_read(edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL), 0, text, sizeof text - 1)] = 0;
         hls_reader_read(r, text);
         assert_true(r->count > 0);
         assert_int_equal(edge_snapshot_last_msn(s), r->seen[r->count - 1].msn);

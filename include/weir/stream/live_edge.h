@@ -12,9 +12,8 @@
 #include <weir/base/limits.h>
 #include <weir/media/timeline.h>
 #include <weir/media/track.h>
+#include <weir/stream/edge_snapshot.h>
 
-enum edge_object_kind { EDGE_MULTIVARIANT = 1, EDGE_PLAYLIST, EDGE_INIT, EDGE_SEGMENT };
-enum edge_media { EDGE_VIDEO_MP4 = 1, EDGE_AUDIO_MP4 };
 enum stream_state {
     STREAM_WAITING = 1 /* no frame yet */,
     STREAM_LIVE,
@@ -22,33 +21,7 @@ enum stream_state {
     STREAM_ENDED
 };
 
-#define EDGE_OBJECT_NAME_BYTES 40
 #define EDGE_RENDITION_NAME_BYTES 16
-
-/* A named, immutable thing under a rendition's URL: init or segment. */
-struct edge_object {
-    char name[EDGE_OBJECT_NAME_BYTES]; /* last URL part; never used again for other bytes */
-    enum edge_object_kind kind;
-    struct frozen *body;
-};
-
-/* One rendition at one moment. Immutable, refcounted. */
-struct edge_snapshot;
-/* Takes a reference on `playlist` and on each body. NULL: no memory. */
-struct edge_snapshot *edge_snapshot_create(enum edge_media media, struct frozen *playlist, uint64_t last_msn,
-                                           bool is_ended, uint32_t target_duration_s, const struct edge_object *objects,
-                                           size_t count);
-struct edge_snapshot *edge_snapshot_ref(struct edge_snapshot *s);
-void edge_snapshot_unref(struct edge_snapshot *s);                    /* NULL is fine */
-struct frozen *edge_snapshot_playlist(const struct edge_snapshot *s); /* lent */
-const struct edge_object *edge_snapshot_find(const struct edge_snapshot *s, const char *name,
-                                             size_t name_bytes); /* lent */
-enum edge_media edge_snapshot_media(const struct edge_snapshot *s);
-uint64_t edge_snapshot_last_msn(const struct edge_snapshot *s);
-bool edge_snapshot_is_ended(const struct edge_snapshot *s);
-uint32_t edge_snapshot_target_duration_s(const struct edge_snapshot *s);
-/* Distinguishes versions of the playlist for ETag: rises with every publish of any stream in this process. */
-uint64_t edge_snapshot_version(const struct edge_snapshot *s);
 
 /* Figures for /api and /metrics: written by the owner, read by anyone, relaxed. */
 struct edge_figures {
@@ -81,6 +54,14 @@ static inline void figure_add(_Atomic uint64_t *f, uint64_t v)
 
 struct live_edge;
 
+/* Whoever wants to know that something changed: a snapshot, the multivariant playlist, the state. Storage is the listener's.
+ * changed() runs on the thread that published, under a lock of the listeners' own: it must not block and must not call into
+ * the edge. Loops use edge_watch.h. */
+struct edge_listener {
+    void (*changed)(struct edge_listener *l);
+    struct edge_listener *next;
+};
+
 /* name: "app/name", copied. One reference. */
 struct live_edge *live_edge_create(const char *name);
 struct live_edge *live_edge_ref(struct live_edge *e);
@@ -105,6 +86,9 @@ enum stream_state live_edge_state(struct live_edge *e);
 void live_edge_acquire_tracks(struct live_edge *e, struct track **video, struct track **audio);
 /* Names of the renditions published so far, in order. Returns how many. */
 size_t live_edge_renditions(struct live_edge *e, char names[RENDITIONS_MAX][EDGE_RENDITION_NAME_BYTES]);
+
+void live_edge_listen(struct live_edge *e, struct edge_listener *l);
+void live_edge_unlisten(struct live_edge *e, struct edge_listener *l); /* changed() neither runs nor comes afterwards */
 
 /* A viewer is a distinct client that asked for a playlist lately; id: any stable hash of address and player. */
 void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, int64_t now_us);

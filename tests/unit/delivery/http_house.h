@@ -72,7 +72,13 @@ static inline void publish_rendition(struct live_edge *edge, const char *name, e
     struct frozen *segment = make_segment(), *init = frozen_copy("init", 4), *playlist = make_playlist(mark);
     const struct edge_object objects[] = { { .name = "init-1.mp4", .kind = EDGE_INIT, .body = init },
                                            { .name = "s1.m4s", .kind = EDGE_SEGMENT, .body = segment } };
-    struct edge_snapshot *s = edge_snapshot_create(media, playlist, 1, is_ended, 4, objects, 2);
+    struct edge_snapshot *s = edge_snapshot_create(&(struct edge_snapshot_config){ .media = media,
+                                                                                   .playlist = playlist,
+                                                                                   .last_msn = 1,
+                                                                                   .is_ended = is_ended,
+                                                                                   .target_duration_s = 4,
+                                                                                   .objects = objects,
+                                                                                   .object_count = 2 });
     assert_int_equal(live_edge_publish(edge, name, s), WEIR_OK);
     frozen_unref(segment);
     frozen_unref(init);

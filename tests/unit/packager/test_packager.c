@@ -114,7 +114,7 @@ static char *text_of(struct bench *b, const char *rendition)
     struct edge_snapshot *s = live_edge_acquire(b->edge, rendition, strlen(rendition));
     out[0] = 0;
     if (!s) return out;
-    const size_t bytes = frozen_read(edge_snapshot_playlist(s), 0, out, sizeof text[0] - 1);
+    const size_t bytes = frozen_read(edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL), 0, out, sizeof text[0] - 1);
     out[bytes] = 0;
     edge_snapshot_unref(s);
     return out;

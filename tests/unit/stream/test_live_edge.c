@@ -10,7 +10,12 @@ static struct edge_snapshot *make(const char *text, uint64_t msn)
     struct frozen *playlist = frozen_copy(text, strlen(text)), *body = frozen_copy("body", 4);
     struct edge_object objects[] = { { .name = "init-1.mp4", .kind = EDGE_INIT, .body = body },
                                      { .name = "seg-1-7.m4s", .kind = EDGE_SEGMENT, .body = body } };
-    struct edge_snapshot *s = edge_snapshot_create(EDGE_VIDEO_MP4, playlist, msn, false, 3, objects, 2);
+    struct edge_snapshot *s = edge_snapshot_create(&(struct edge_snapshot_config){ .media = EDGE_VIDEO_MP4,
+                                                                                   .playlist = playlist,
+                                                                                   .last_msn = msn,
+                                                                                   .target_duration_s = 3,
+                                                                                   .objects = objects,
+                                                                                   .object_count = 2 });
     frozen_unref(playlist);
     frozen_unref(body);
     assert_non_null(s);
@@ -38,7 +43,7 @@ static void a_reader_keeps_what_it_took(void **state)
     struct edge_snapshot *old = live_edge_acquire(e, "video", 5);
     assert_int_equal(live_edge_publish(e, "video", make("two", 8)), WEIR_OK);
     struct edge_snapshot *now = live_edge_acquire(e, "video", 5);
-    assert_int_equal(frozen_read(edge_snapshot_playlist(old), 0, text, 7), 3);
+    assert_int_equal(frozen_read(edge_snapshot_playlist(old, EDGE_PLAYLIST_FULL), 0, text, 7), 3);
     assert_string_equal(text, "one");
     assert_int_equal(edge_snapshot_last_msn(old), 7);
     assert_int_equal(edge_snapshot_last_msn(now), 8);
@@ -48,6 +53,74 @@ static void a_reader_keeps_what_it_took(void **state)
     assert_non_null(edge_snapshot_find(now, "seg-1-7.m4s", 11));
     edge_snapshot_unref(old);
     edge_snapshot_unref(now);
+}
+
+static void a_snapshot_says_what_a_waiting_request_needs(void **state)
+{
+    struct frozen *full = frozen_copy("full", 4), *delta = frozen_copy("delta", 5);
+    struct edge_snapshot_config config = {
+        .media = EDGE_VIDEO_MP4,
+        .playlist = full,
+        .delta = delta,
+        .last_msn = 41,
+        .part_count = 2,
+        .last_segment_parts = 4,
+        .part_target_us = 500000,
+        .target_duration_s = 3,
+        .part_hint = "part-1-42-2.m4s",
+    };
+    struct edge_snapshot *s = edge_snapshot_create(&config);
+    assert_int_equal(edge_snapshot_last_msn(s), 41);
+    assert_int_equal(edge_snapshot_part_count(s), 2);
+    assert_int_equal(edge_snapshot_last_segment_parts(s), 4);
+    assert_int_equal(edge_snapshot_part_target_us(s), 500000);
+    assert_int_equal(edge_snapshot_target_duration_s(s), 3);
+    assert_string_equal(edge_snapshot_hint(s, EDGE_PART), "part-1-42-2.m4s");
+    assert_null(edge_snapshot_hint(s, EDGE_INIT));
+    assert_null(edge_snapshot_hint(s, EDGE_SEGMENT));
+    assert_ptr_equal(edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL), full);
+    assert_ptr_equal(edge_snapshot_playlist(s, EDGE_PLAYLIST_DELTA), delta);
+    edge_snapshot_unref(s);
+    /* nothing to skip, nothing to wait for */
+    config.delta = NULL;
+    config.part_hint = NULL;
+    s = edge_snapshot_create(&config);
+    assert_ptr_equal(edge_snapshot_playlist(s, EDGE_PLAYLIST_DELTA), full);
+    assert_null(edge_snapshot_hint(s, EDGE_PART));
+    edge_snapshot_unref(s);
+    frozen_unref(full);
+    frozen_unref(delta);
+}
+
+struct counting_listener {
+    struct edge_listener listener; /* first */
+    int changes;
+};
+
+static void count_change(struct edge_listener *l)
+{
+    ((struct counting_listener *)l)->changes++;
+}
+
+static void listeners_hear_every_change(void **state)
+{
+    struct live_edge *e = live_edge_create("live/a");
+    struct counting_listener a = { .listener = { .changed = count_change } }, b = a;
+    live_edge_listen(e, &a.listener);
+    live_edge_listen(e, &b.listener);
+    assert_int_equal(live_edge_publish(e, "video", make("x", 1)), WEIR_OK);
+    live_edge_set_state(e, STREAM_LIVE);
+    live_edge_publish_multivariant(e, frozen_copy("m", 1));
+    assert_int_equal(a.changes, 3);
+    live_edge_unlisten(e, &a.listener);
+    live_edge_set_state(e, STREAM_ENDED);
+    /* what was refused changed nothing */
+    assert_int_equal(live_edge_publish(e, "a-name-that-is-too-long", make("x", 1)), WEIR_LIMIT);
+    live_edge_unlisten(e, &b.listener);
+    live_edge_set_state(e, STREAM_LIVE);
+    assert_int_equal(a.changes, 3);
+    assert_int_equal(b.changes, 4);
+    live_edge_unref(e);
 }
 
 static void objects_are_found_by_their_whole_name(void **state)
@@ -119,6 +192,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_created_by_asking),
         cmocka_unit_test(a_reader_keeps_what_it_took),
+        cmocka_unit_test(a_snapshot_says_what_a_waiting_request_needs),
+        cmocka_unit_test(listeners_hear_every_change),
         cmocka_unit_test(objects_are_found_by_their_whole_name),
         cmocka_unit_test(renditions_have_a_ceiling),
         cmocka_unit_test(viewers_come_and_go),
