@@ -1,6 +1,7 @@
 #include <weir/server/house.h>
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "pages.h"
 #include "state.h"
 
+#define CROWD 1000 /* connections that left: worth giving their memory back */
 #define RETAIN_ENDED_US (60 * 1000000LL) /* an ended playlist stays up so that players can read its ENDLIST */
 
 struct house {
@@ -32,6 +34,7 @@ struct house {
     size_t listener_count;
     struct packager_config packager;
     _Atomic bool is_ready;
+    uint64_t closed_tidied; /* connections closed when memory was last given back */
 };
 
 static int64_t wall_now(void *context)
@@ -253,6 +256,18 @@ uint32_t house_rtmp_connections(const struct house *h)
 uint32_t house_http_connections(const struct house *h)
 {
     return http_server_connections(h->http);
+}
+
+void house_tidy(struct house *h)
+{
+    uint64_t closed = 0;
+    for (size_t i = 0; i < h->loop_count; i++) {
+        closed += counter_read(loop_counters(h->loops[i]), COUNTER_RTMP_CLOSED);
+        closed += counter_read(loop_counters(h->loops[i]), COUNTER_HTTP_CLOSED);
+    }
+    if (closed - h->closed_tidied < CROWD) return;
+    h->closed_tidied = closed;
+    malloc_trim(0);
 }
 
 bool house_is_ready(const struct house *h)

@@ -15,6 +15,7 @@
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 #define SETS_MAX 128
+#define TIDY_S 10
 
 static const char usage[] =
     "weir - live ingest edge server: RTMP in, HLS out\n"
@@ -195,13 +196,16 @@ static int serve(const struct arguments *arguments)
         return EXIT_FAILURE;
     }
     print_welcome(house);
+    const struct timespec pause = { .tv_sec = TIDY_S };
     int caught = 0;
     do {
-        sigwait(&signals, &caught);
-        if (caught == SIGHUP)
+        caught = sigtimedwait(&signals, NULL, &pause);
+        if (caught < 0)
+            house_tidy(house);
+        else if (caught == SIGHUP)
             log_event(LOG_SERVER, LOG_WARN, "-", "signal_ignored",
                       "signal=SIGHUP reason=\"restart weir to read its configuration again\"");
-    } while (caught == SIGHUP);
+    } while (caught < 0 || caught == SIGHUP);
     log_event(LOG_SERVER, LOG_INFO, "-", "stopping", "signal=%s", caught == SIGINT ? "SIGINT" : "SIGTERM");
     house_destroy(house);
     config_deinit(&config);

@@ -30,5 +30,8 @@ int64_t house_started_us(const struct house *h); /* monotonic */
 uint32_t house_rtmp_connections(const struct house *h);
 uint32_t house_http_connections(const struct house *h);
 bool house_is_ready(const struct house *h);
+/* Every few seconds, on the main thread: after a crowd has left, its memory goes back to the kernel. The allocator keeps free
+ * pages below the top of its heaps for ever otherwise. */
+void house_tidy(struct house *h);
 
 #endif
