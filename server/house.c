@@ -17,7 +17,7 @@
 #include "pages.h"
 #include "state.h"
 
-#define CROWD 1000 /* connections that left: worth giving their memory back */
+#define CROWD 1000                       /* connections that left: worth giving their memory back */
 #define RETAIN_ENDED_US (60 * 1000000LL) /* an ended playlist stays up so that players can read its ENDLIST */
 
 struct house {
