@@ -260,7 +260,7 @@ static void on_config(void *context, enum media_codec codec, struct byte_span wi
     struct rtmp_connection *c = context;
     const char *why = "";
     if (!c->stream) return;
-    const enum weir_err err = stream_set_config(c->stream, codec, wire_config, &why);
+    const enum weir_err err = stream_set_config(c->stream, 0, codec, wire_config, &why);
     if (err == WEIR_UNSUPPORTED) {
         refuse_codec(c, why);
     } else if (err) {
@@ -272,7 +272,7 @@ static void on_config(void *context, enum media_codec codec, struct byte_span wi
 static void on_codec(void *context, enum media_codec codec)
 {
     struct rtmp_connection *c = context;
-    if (c->stream) stream_set_codec(c->stream, codec);
+    if (c->stream) stream_set_codec(c->stream, 0, codec);
 }
 
 static void on_frame(void *context, const struct rtmp_frame *frame)

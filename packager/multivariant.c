@@ -1,23 +1,65 @@
 #include "multivariant.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/base/limits.h>
+
+#include "multivariant_text.h"
+
 /* Apple asks that peaks stay within 10 % of BANDWIDTH; encoders drift by more over time, so some air is announced at once. */
 #define AIR_PERCENT 120
+
+/* What the playlist was made from; compared to know whether to make it again. */
+struct shown {
+    bool has_video, has_audio[AUDIO_TRACKS_MAX];
+    uint64_t bandwidth_bps;
+};
+
+struct multivariant {
+    struct shown shown;
+    struct track_set tracks; /* as announced */
+    uint32_t nominal_90k;    /* of the last frame */
+};
+
+struct multivariant *multivariant_create(void)
+{
+    return calloc(1, sizeof(struct multivariant));
+}
+
+void multivariant_destroy(struct multivariant *m)
+{
+    if (!m) return;
+    track_set_deinit(&m->tracks);
+    free(m);
+}
 
 void multivariant_note_rate(struct multivariant *m, uint32_t nominal_90k)
 {
     m->nominal_90k = nominal_90k;
 }
 
-static uint64_t sum(const struct rendition *video, const struct rendition *audio,
-                    uint64_t (*read)(const struct rendition *r))
+static uint64_t average(const struct rendition *r)
 {
-    return (video ? read(video) : 0) + (audio ? read(audio) : 0);
+    return r ? rendition_average_bps(r) : 0;
 }
 
 static uint64_t peak(const struct rendition *r)
 {
-    const uint64_t average = rendition_average_bps(r);
-    return r->peak_bps > average ? r->peak_bps : average;
+    if (!r) return 0;
+    const uint64_t average_bps = rendition_average_bps(r);
+    return r->peak_bps > average_bps ? r->peak_bps : average_bps;
+}
+
+/* Video, and the largest of the audio renditions: a player takes one. */
+static uint64_t sum(const struct multivariant_sources *s, uint64_t (*read)(const struct rendition *r))
+{
+    uint64_t largest = 0;
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        const uint64_t bps = read(s->audio[i]);
+        if (bps > largest) largest = bps;
+    }
+    return read(s->video) + largest;
 }
 
 static void find_rate(const struct multivariant *m, const struct codec_facts *facts, struct multivariant_config *c)
@@ -38,31 +80,53 @@ static void find_rate(const struct multivariant *m, const struct codec_facts *fa
     }
 }
 
-void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct rendition *video,
-                         const struct rendition *audio)
+/* Leaves only what can be played. */
+static struct multivariant_sources playable(const struct multivariant_sources *s)
 {
-    if (video && !video->has_published) video = NULL;
-    if (audio && !audio->has_published) audio = NULL;
-    const uint64_t peak_bps = sum(video, audio, peak);
-    struct track *video_track = video ? video->track : NULL, *audio_track = audio ? audio->track : NULL;
-    const bool is_same = m->has_video == (video != NULL) && m->has_audio == (audio != NULL) &&
-                         m->video == video_track && m->audio == audio_track && peak_bps <= m->bandwidth_bps;
-    if (is_same || (!video && !audio)) return;
-    if (peak_bps > m->bandwidth_bps) m->bandwidth_bps = peak_bps * AIR_PERCENT / 100;
+    struct multivariant_sources out = *s;
+    if (out.video && !out.video->has_published) out.video = NULL;
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        if (out.audio[i] && (!out.audio[i]->has_published || !s->tracks->audio[i])) out.audio[i] = NULL;
+    }
+    return out;
+}
+
+static bool is_same(const struct multivariant *m, const struct shown *shown, const struct track_set *tracks)
+{
+    return !memcmp(m->shown.has_audio, shown->has_audio, sizeof shown->has_audio) &&
+           m->shown.has_video == shown->has_video && shown->bandwidth_bps == m->shown.bandwidth_bps &&
+           m->tracks.video == tracks->video && !memcmp(m->tracks.audio, tracks->audio, sizeof tracks->audio) &&
+           !memcmp(m->tracks.labels, tracks->labels, sizeof tracks->labels);
+}
+
+void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct multivariant_sources *sources)
+{
+    const struct multivariant_sources s = playable(sources);
+    struct shown shown = { .has_video = s.video != NULL, .bandwidth_bps = m->shown.bandwidth_bps };
+    bool has_any = shown.has_video;
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        shown.has_audio[i] = s.audio[i] != NULL;
+        has_any |= shown.has_audio[i];
+    }
+    const uint64_t peak_bps = sum(&s, peak);
+    if (peak_bps > shown.bandwidth_bps) shown.bandwidth_bps = peak_bps * AIR_PERCENT / 100;
+    if (!has_any || is_same(m, &shown, s.tracks)) return;
     struct multivariant_config c = {
+        .video = s.video ? track_facts(s.video->track) : NULL,
         .video_uri = "video/index.m3u8",
-        .audio_uri = "audio/index.m3u8",
-        .video = video_track ? track_facts(video_track) : NULL,
-        .audio = audio_track ? track_facts(audio_track) : NULL,
-        .bandwidth_bps = m->bandwidth_bps,
-        .average_bandwidth_bps = sum(video, audio, rendition_average_bps),
+        .bandwidth_bps = shown.bandwidth_bps,
+        .average_bandwidth_bps = sum(&s, average),
     };
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        if (!s.audio[i]) continue;
+        struct multivariant_audio *a = &c.audio[c.audio_count++];
+        *a = (struct multivariant_audio){ .facts = track_facts(s.audio[i]->track), .label = &s.tracks->labels[i] };
+        snprintf(a->uri, sizeof a->uri, "%s/index.m3u8", s.audio[i]->config.name);
+    }
     if (c.video) find_rate(m, c.video, &c);
     struct frozen *text = multivariant_render(&c);
     if (!text) return;
-    m->has_video = video != NULL;
-    m->has_audio = audio != NULL;
-    m->video = video_track;
-    m->audio = audio_track;
+    m->shown = shown;
+    track_set_assign(&m->tracks, s.tracks);
     live_edge_publish_multivariant(edge, text);
 }

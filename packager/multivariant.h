@@ -3,19 +3,22 @@
 #ifndef WEIR_PACKAGER_MULTIVARIANT_H
 #define WEIR_PACKAGER_MULTIVARIANT_H
 
-#include "playlist.h"
 #include "rendition.h"
 
-struct multivariant {
-    uint64_t bandwidth_bps;      /* as announced */
-    struct track *video, *audio; /* as announced; compared, not owned */
-    uint32_t nominal_90k;        /* of the last frame */
-    bool has_video, has_audio;
+struct multivariant;
+
+/* What there is now; lent. NULL: no such rendition yet. An audio rendition whose track is gone from `tracks` is not named. */
+struct multivariant_sources {
+    const struct rendition *video;
+    const struct rendition *audio[AUDIO_TRACKS_MAX];
+    const struct track_set *tracks;
 };
 
-/* Publishes it again where renditions, tracks or the peak changed. */
-void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct rendition *video,
-                         const struct rendition *audio);
+struct multivariant *multivariant_create(void);    /* NULL: no memory */
+void multivariant_destroy(struct multivariant *m); /* NULL is fine */
+/* Publishes it again where renditions, tracks, labels or the peak changed. Renditions without a published segment are left out. */
+void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct multivariant_sources *sources);
+/* Expected duration of the last video frame: where the codec does not say the frame rate, this does. */
 void multivariant_note_rate(struct multivariant *m, uint32_t nominal_90k);
 
 #endif

@@ -1,8 +1,10 @@
-/* One cut plan per stream. Video leads: where it is cut, at stream time T, the audio segment of the same number ends at its first
- * frame at or after T. Without video, audio leads. Whoever leads, all renditions keep counting together. */
+/* One cut plan per stream. Video leads: where it is cut, at stream time T, the segment of the same number of each audio track ends at
+ * its first frame at or after T. Without video, one audio track leads the others. Whoever leads, all renditions keep counting
+ * together. */
 #include <weir/packager/packager.h>
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/base/queue.h>
@@ -16,10 +18,11 @@
 #define MSN_AHEAD_MAX 24                 /* a burst may run ahead of the clock by this: three seconds' worth */
 #define DISCONTINUITY_US 1000000
 #define CUTS_WAITING_MAX 64
-#define AUDIO_PATIENCE_90K 90000 /* how far video may be past a cut before audio is closed without having reached it */
+#define FOLLOWER_PATIENCE_90K                                                                                          \
+    90000 /* how far the leader may be past a cut before audio is closed without having reached it */
 #define VIDEO_PATIENCE_90K (2 * 90000) /* how far audio may be ahead of missing video before it leads */
 
-/* A cut that video made and audio has yet to reach. */
+/* A cut that the leader made and an audio track has yet to reach. */
 struct waiting_cut {
     int64_t at_90k; /* INT64_MAX: everything before a break */
     uint64_t msn;
@@ -27,24 +30,32 @@ struct waiting_cut {
     bool is_discarded;
 };
 
+/* An audio track's way into its rendition. */
+struct lane {
+    uint8_t track;
+    struct rendition *rendition; /* NULL until its first frame */
+    struct queue pending;        /* packets that wait for the leader: struct media_packet, payload referenced */
+    struct queue cuts;           /* struct waiting_cut */
+};
+
 struct packager {
     struct packet_sink sink; /* first: the sink is the packager */
     struct live_edge *edge;
     struct stream_policy policy;
     struct packager_config config;
-    struct track *tracks[MEDIA_AUDIO + 1];
-    struct rendition *video, *audio;
-    struct multivariant multivariant;
+    struct track_set tracks;
+    struct rendition *video;
+    struct lane lanes[AUDIO_TRACKS_MAX];
+    struct lane *leader; /* NULL: video leads, or nobody yet */
+    struct multivariant *multivariant;
     struct segmenter segmenter;
-    bool has_era, has_video, audio_leads; /* has_video: the era's first keyframe came, and it goes on */
+    bool has_era, has_video; /* has_video: the era's first keyframe came, and it goes on */
     uint32_t era;
     int64_t era_start_90k, era_wall_us;
     int64_t first_audio_90k; /* of the era; -1: none yet */
-    int64_t video_last_90k;  /* dts of the last video frame */
+    int64_t lead_90k;        /* how far the leader is: dts of its last frame */
     uint64_t msn, discontinuity;
-    uint64_t era_msn;     /* the era's first number */
-    struct queue pending; /* audio packets that wait for video: struct media_packet, payload referenced */
-    struct queue cuts;    /* struct waiting_cut */
+    uint64_t era_msn; /* the era's first number */
 };
 
 uint64_t packager_first_msn(int64_t wall_us)
@@ -77,34 +88,59 @@ static struct rendition *make_rendition(struct packager *p, const char *name, en
     memcpy(config.name, name, strlen(name) + 1);
     if (rendition_create(&r, &config)) return NULL;
     r->discontinuity = p->discontinuity;
+    /* what is there from the era's first segment on carries the era's tag; one that joins later shares the era without it */
+    if (p->msn == p->era_msn) rendition_begin_era(r, p->discontinuity);
     return r;
 }
 
-/* The rendition for a kind, made with its first frame, on the track that is valid now. NULL: no memory or no track. */
-static struct rendition *ready_rendition(struct packager *p, enum media_kind kind)
+/* Sets the track that is valid now. NULL: no memory, no track. */
+static struct rendition *with_track(struct rendition *r, struct track *track)
 {
-    struct rendition **r = kind == MEDIA_VIDEO ? &p->video : &p->audio;
-    struct track *track = p->tracks[kind];
-    if (!track) return NULL;
-    if (!*r) {
-        *r = kind == MEDIA_VIDEO ? make_rendition(p, "video", EDGE_VIDEO_MP4)
-                                 : make_rendition(p, "audio", EDGE_AUDIO_MP4);
-        /* the first rendition of a run carries the era's tag; one that joins later shares the era without it */
-        if (*r && !(kind == MEDIA_VIDEO ? p->audio : p->video)) rendition_begin_era(*r, p->discontinuity);
-        if (*r && kind == MEDIA_AUDIO && p->video && !p->video->has_published)
-            rendition_begin_era(*r, p->discontinuity);
+    if (!r || !track) return NULL;
+    if (r->track && (r->track == track || track_equal(r->track, track))) return r;
+    if (rendition_is_open(r)) return NULL; /* a new track comes with an era, which has closed what was open */
+    return rendition_set_track(r, track) ? NULL : r;
+}
+
+static struct rendition *ready_video(struct packager *p)
+{
+    if (!p->video && p->tracks.video) p->video = make_rendition(p, "video", EDGE_VIDEO_MP4);
+    return with_track(p->video, p->tracks.video);
+}
+
+static struct rendition *ready_audio(struct packager *p, struct lane *lane)
+{
+    struct track *track = p->tracks.audio[lane->track];
+    if (!lane->rendition && track) {
+        char name[EDGE_RENDITION_NAME_BYTES] = "audio";
+        if (lane->track) snprintf(name, sizeof name, "audio-%u", lane->track);
+        lane->rendition = make_rendition(p, name, EDGE_AUDIO_MP4);
     }
-    if (!*r) return NULL;
-    if ((*r)->track == track) return *r;
-    if (rendition_is_open(*r)) return NULL; /* a new track comes with an era, which has closed what was open */
-    return rendition_set_track(*r, track) ? NULL : *r;
+    return with_track(lane->rendition, track);
+}
+
+/* Audio that has begun and whose first segment is still to be published is waited for before players are told what there is. */
+static bool is_audio_awaited(const struct packager *p)
+{
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        const struct lane *lane = &p->lanes[i];
+        if (lane->rendition && !lane->rendition->has_published && queue_count(&lane->cuts) > 0) return true;
+    }
+    return false;
+}
+
+static void update_multivariant(struct packager *p)
+{
+    struct multivariant_sources sources = { .video = p->video, .tracks = &p->tracks };
+    if (is_audio_awaited(p)) return;
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) sources.audio[i] = p->lanes[i].rendition;
+    multivariant_update(p->multivariant, p->edge, &sources);
 }
 
 static void publish(struct packager *p, struct rendition *r)
 {
     if (rendition_publish(r)) return; /* no memory: the next one tries again */
-    const bool audio_is_awaited = p->audio && !p->audio->has_published && queue_count(&p->cuts) > 0;
-    if (!audio_is_awaited) multivariant_update(&p->multivariant, p->edge, p->video, p->audio);
+    update_multivariant(p);
 }
 
 /* Whether a segment numbered p->msn may go out: a restart begins with the clock's number, which must be higher by then. */
@@ -126,119 +162,178 @@ static void close_segment(struct packager *p, struct rendition *r, const struct 
     if (!err) publish(p, r);
 }
 
-/* -- audio behind video's cuts -- */
+/* -- audio that follows -- */
 
-static bool push_audio(struct packager *p, const struct media_packet *packet)
+static bool push_audio(struct packager *p, struct lane *lane, const struct media_packet *packet)
 {
-    struct rendition *r = ready_rendition(p, MEDIA_AUDIO);
+    struct rendition *r = ready_audio(p, lane);
     const struct fmp4_sample sample = {
         .payload = packet->payload, .dts = packet->pts_samples, .duration = packet->samples, .is_sync = true
     };
     return r && rendition_push(r, &sample, wall_at(p, packet->pts_90k), true);
 }
 
-static void take_pending(struct packager *p, bool is_used)
+static void take_pending(struct packager *p, struct lane *lane, bool is_used)
 {
     struct media_packet packet;
-    if (!queue_take(&p->pending, &packet)) return;
-    if (!is_used || !push_audio(p, &packet)) note_drop(p, 1);
+    if (!queue_take(&lane->pending, &packet)) return;
+    if (!is_used || !push_audio(p, lane, &packet)) note_drop(p, 1);
     blob_unref(packet.payload.blob);
 }
 
-static void resolve_cut(struct packager *p)
+static void resolve_cut(struct packager *p, struct lane *lane)
 {
     struct waiting_cut cut;
-    if (!queue_take(&p->cuts, &cut)) return;
-    const struct media_packet *next = queue_peek(&p->pending);
-    close_segment(p, p->audio, &cut, next && next->pts_90k >= cut.at_90k ? next->pts_samples : -1);
+    if (!queue_take(&lane->cuts, &cut)) return;
+    const struct media_packet *next = queue_peek(&lane->pending);
+    close_segment(p, lane->rendition, &cut, next && next->pts_90k >= cut.at_90k ? next->pts_samples : -1);
 }
 
-/* Moves audio as far as video's decisions allow. */
-static void advance_audio(struct packager *p, bool is_flush)
+/* Moves an audio track as far as the leader's decisions allow. */
+static void advance(struct packager *p, struct lane *lane, bool is_flush)
 {
+    /* nobody waits for a track that is gone */
+    const bool is_hopeless = is_flush || !p->tracks.audio[lane->track];
     for (;;) {
-        const struct media_packet *head = queue_peek(&p->pending);
-        const struct waiting_cut *cut = queue_peek(&p->cuts);
+        const struct media_packet *head = queue_peek(&lane->pending);
+        const struct waiting_cut *cut = queue_peek(&lane->cuts);
         if (cut && head && head->pts_90k < cut->at_90k)
-            take_pending(p, true);
-        else if (cut && (head || is_flush || p->video_last_90k - cut->at_90k > AUDIO_PATIENCE_90K))
-            resolve_cut(p);
-        else if (!cut && head && (is_flush || head->pts_90k <= p->video_last_90k))
-            take_pending(p, true);
+            take_pending(p, lane, true);
+        else if (cut && (head || is_hopeless || p->lead_90k - cut->at_90k > FOLLOWER_PATIENCE_90K))
+            resolve_cut(p, lane);
+        else if (!cut && head && (is_flush || head->pts_90k <= p->lead_90k))
+            take_pending(p, lane, true);
         else
             return;
     }
 }
 
-static void close_video(struct packager *p, int64_t at_90k, int64_t next_dts, bool is_forced)
+static void advance_followers(struct packager *p, bool is_flush)
 {
-    if (!p->video || !rendition_is_open(p->video)) return;
-    struct edge_figures *f = live_edge_figures(p->edge);
-    const bool is_discarded = !may_publish(p);
-    const struct waiting_cut cut = {
-        .at_90k = at_90k,
-        .msn = p->msn,
-        .is_discarded = is_discarded,
-        .duration_us = rendition_open_us(p->video),
-        .wall_us = p->video->wall_us,
-    };
-    const bool audio_follows = p->audio || queue_count(&p->pending) > 0;
-    if (audio_follows && queue_give(&p->cuts, &cut)) resolve_cut(p);
-    close_segment(p, p->video, &cut, next_dts);
-    if (is_discarded) return;
-    p->msn++;
-    figure_add(&f->segments, 1);
-    if (is_forced) figure_add(&f->segments_forced, 1);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        if (&p->lanes[i] != p->leader) advance(p, &p->lanes[i], is_flush);
+    }
 }
 
-/* -- audio that leads -- */
-
-static void close_audio(struct packager *p, int64_t next_samples)
+static void resolve_all_cuts(struct packager *p)
 {
-    if (!p->audio || !rendition_is_open(p->audio)) return;
-    const struct waiting_cut cut = { .msn = p->msn,
-                                     .is_discarded = !may_publish(p),
-                                     .duration_us = rendition_open_us(p->audio),
-                                     .wall_us = p->audio->wall_us };
-    close_segment(p, p->audio, &cut, next_samples);
-    if (cut.is_discarded) return;
-    if (p->video) close_segment(p, p->video, &cut, -1); /* a gap there */
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        while (queue_count(&p->lanes[i].cuts)) resolve_cut(p, &p->lanes[i]);
+    }
+}
+
+/* -- who leads -- */
+
+/* The leader has made a cut: the others are told, then it is made. */
+static void make_cut(struct packager *p, struct rendition *r, const struct waiting_cut *cut, int64_t next_dts)
+{
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        struct lane *lane = &p->lanes[i];
+        const bool follows = lane != p->leader && (lane->rendition || queue_count(&lane->pending) > 0);
+        if (follows && queue_give(&lane->cuts, cut)) resolve_cut(p, lane);
+    }
+    close_segment(p, r, cut, next_dts);
+    if (cut->is_discarded) return;
+    if (p->leader && p->video) close_segment(p, p->video, cut, -1); /* a gap there */
     p->msn++;
     figure_add(&live_edge_figures(p->edge)->segments, 1);
 }
 
-static void lead_audio(struct packager *p)
+static struct waiting_cut cut_of(const struct packager *p, const struct rendition *r, int64_t at_90k)
 {
-    const struct media_packet *head;
-    while ((head = queue_peek(&p->pending))) {
-        const uint32_t nominal_90k = (uint32_t)((uint64_t)head->samples * 90000 /
-                                                track_facts(p->tracks[MEDIA_AUDIO])->sample_rate);
-        if (segmenter_decide(&p->segmenter, head->pts_90k, head->pts_90k, nominal_90k, FRAME_IDR,
-                             head->payload.bytes) != CUT_NONE)
-            close_audio(p, head->pts_samples);
-        take_pending(p, true);
-    }
+    return (struct waiting_cut){ .at_90k = at_90k,
+                                 .msn = p->msn,
+                                 .is_discarded = !may_publish(p),
+                                 .duration_us = rendition_open_us(r),
+                                 .wall_us = r->wall_us };
 }
 
-/* Video is missing: never came, or stopped. */
+static void close_video(struct packager *p, int64_t at_90k, int64_t next_dts, bool is_forced)
+{
+    if (!p->video || !rendition_is_open(p->video)) return;
+    const struct waiting_cut cut = cut_of(p, p->video, at_90k);
+    make_cut(p, p->video, &cut, next_dts);
+    if (is_forced && !cut.is_discarded) figure_add(&live_edge_figures(p->edge)->segments_forced, 1);
+}
+
+static void close_leader(struct packager *p, int64_t at_90k, int64_t next_samples)
+{
+    struct rendition *r = p->leader->rendition;
+    if (!r || !rendition_is_open(r)) return;
+    const struct waiting_cut cut = cut_of(p, r, at_90k);
+    make_cut(p, r, &cut, next_samples);
+}
+
+static void lead(struct packager *p)
+{
+    struct lane *lane = p->leader;
+    const struct track *track = p->tracks.audio[lane->track];
+    const struct media_packet *head;
+    while (track && (head = queue_peek(&lane->pending))) {
+        const uint32_t nominal_90k = (uint32_t)((uint64_t)head->samples * 90000 / track_facts(track)->sample_rate);
+        if (segmenter_decide(&p->segmenter, head->pts_90k, head->pts_90k, nominal_90k, FRAME_IDR,
+                             head->payload.bytes) != CUT_NONE)
+            close_leader(p, head->pts_90k, head->pts_samples);
+        p->lead_90k = head->pts_90k;
+        take_pending(p, lane, true);
+    }
+    advance_followers(p, false);
+}
+
+/* Video is missing: never came, or stopped. The first of the tracks leads; should it be silent, another one will. */
 static void let_audio_lead(struct packager *p)
 {
     close_video(p, INT64_MAX, -1, true);
-    while (queue_count(&p->cuts)) resolve_cut(p);
+    resolve_all_cuts(p);
     p->has_video = false;
-    p->audio_leads = true;
+    for (p->leader = p->lanes; !p->tracks.audio[p->leader->track]; p->leader++) continue;
     segmenter_restart(&p->segmenter);
+}
+
+/* The leading track has stopped while this one goes on. */
+static void change_leader(struct packager *p, struct lane *lane)
+{
+    close_leader(p, INT64_MAX, -1);
+    resolve_all_cuts(p);
+    while (queue_count(&p->leader->pending)) take_pending(p, p->leader, false);
+    p->leader = lane;
+    segmenter_restart(&p->segmenter);
+}
+
+static int64_t patience_90k(const struct packager *p)
+{
+    return p->policy.segment_max_us * 9 / 100;
 }
 
 static bool is_video_missing(const struct packager *p, int64_t audio_90k)
 {
-    if (!p->tracks[MEDIA_VIDEO]) return true;
-    const int64_t since = p->has_video ? p->video_last_90k : p->first_audio_90k;
-    const int64_t patience = p->has_video ? p->policy.segment_max_us * 9 / 100 : VIDEO_PATIENCE_90K;
-    return audio_90k - since > patience;
+    if (!p->tracks.video) return true;
+    return p->has_video ? audio_90k - p->lead_90k > patience_90k(p)
+                        : audio_90k - p->first_audio_90k > VIDEO_PATIENCE_90K;
+}
+
+static bool is_leader_missing(const struct packager *p, int64_t audio_90k)
+{
+    return !p->tracks.audio[p->leader->track] || audio_90k - p->lead_90k > patience_90k(p);
 }
 
 /* -- the sink -- */
+
+/* The era's first keyframe, or the first after video was missing. */
+static void begin_video(struct packager *p, const struct media_packet *packet)
+{
+    const bool was_led = p->leader != NULL;
+    if (was_led) close_leader(p, packet->pts_90k, -1);
+    /* audio from before the first picture has nobody to go with */
+    for (size_t i = 0; !was_led && i < AUDIO_TRACKS_MAX; i++) {
+        const struct media_packet *head;
+        while ((head = queue_peek(&p->lanes[i].pending)) && head->pts_90k < packet->pts_90k)
+            take_pending(p, &p->lanes[i], false);
+    }
+    p->has_video = true;
+    p->leader = NULL;
+    segmenter_restart(&p->segmenter);
+}
 
 static void take_video(struct packager *p, const struct media_packet *packet)
 {
@@ -247,19 +342,12 @@ static void take_video(struct packager *p, const struct media_packet *packet)
             note_drop(p, 1);
             return;
         }
-        if (p->audio_leads) close_audio(p, -1);
-        /* audio from before the first picture has nobody to go with */
-        const struct media_packet *head;
-        while (!p->audio_leads && (head = queue_peek(&p->pending)) && head->pts_90k < packet->pts_90k)
-            take_pending(p, false);
-        p->has_video = true;
-        p->audio_leads = false;
-        segmenter_restart(&p->segmenter);
+        begin_video(p, packet);
     }
     const enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k,
                                           packet->access, packet->payload.bytes);
     if (cut != CUT_NONE) close_video(p, packet->pts_90k, packet->dts_90k, cut == CUT_FORCED);
-    struct rendition *r = ready_rendition(p, MEDIA_VIDEO);
+    struct rendition *r = ready_video(p);
     const bool is_entry = r && !rendition_is_open(r) && p->segmenter.accepts_open && packet->access != FRAME_INTER;
     const struct fmp4_sample sample = {
         .payload = packet->payload,
@@ -270,24 +358,32 @@ static void take_video(struct packager *p, const struct media_packet *packet)
         .is_sync = packet->access == FRAME_IDR || packet->access == FRAME_OPEN || is_entry,
     };
     if (!r || !rendition_push(r, &sample, wall_at(p, packet->pts_90k), packet->access == FRAME_IDR)) note_drop(p, 1);
-    p->video_last_90k = packet->dts_90k;
-    multivariant_note_rate(&p->multivariant, packet->nominal_90k);
-    advance_audio(p, false);
+    p->lead_90k = packet->dts_90k;
+    multivariant_note_rate(p->multivariant, packet->nominal_90k);
+    advance_followers(p, false);
 }
 
 static void take_audio(struct packager *p, const struct media_packet *packet)
 {
+    struct lane *lane = &p->lanes[packet->track];
+    if (!p->tracks.audio[lane->track]) {
+        note_drop(p, 1);
+        return;
+    }
     if (p->first_audio_90k < 0) p->first_audio_90k = packet->pts_90k;
-    if (queue_give(&p->pending, packet)) {
+    if (queue_give(&lane->pending, packet)) {
         note_drop(p, 1);
         return;
     }
     blob_ref(packet->payload.blob);
-    if (!p->audio_leads && is_video_missing(p, packet->pts_90k)) let_audio_lead(p);
-    if (p->audio_leads)
-        lead_audio(p);
-    else if (p->has_video)
-        advance_audio(p, false);
+    if (!p->leader && is_video_missing(p, packet->pts_90k))
+        let_audio_lead(p);
+    else if (p->leader && lane != p->leader && is_leader_missing(p, packet->pts_90k))
+        change_leader(p, lane);
+    if (lane == p->leader)
+        lead(p);
+    else if (p->has_video || p->leader)
+        advance(p, lane, false);
 }
 
 static void on_push(struct packet_sink *sink, const struct media_packet *packet)
@@ -301,36 +397,54 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
         take_video(p, packet);
     else
         take_audio(p, packet);
-    figure_set(&live_edge_figures(p->edge)->window_bytes,
-               rendition_held_bytes(p->video) + rendition_held_bytes(p->audio));
+    uint64_t held_bytes = rendition_held_bytes(p->video);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) held_bytes += rendition_held_bytes(p->lanes[i].rendition);
+    figure_set(&live_edge_figures(p->edge)->window_bytes, held_bytes);
+}
+
+/* The first audio track that has something, where nobody was given the lead yet. */
+static struct lane *first_waiting(struct packager *p)
+{
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        const struct lane *lane = &p->lanes[i];
+        if (lane->rendition && rendition_is_open(lane->rendition)) return &p->lanes[i];
+    }
+    return NULL;
 }
 
 /* Closes all that is open, so that nothing waits for frames that will not come. */
 static void flush(struct packager *p)
 {
-    if (p->audio_leads) {
-        lead_audio(p);
-        close_audio(p, -1);
+    if (p->leader) {
+        lead(p);
+        close_leader(p, INT64_MAX, -1);
     } else {
         close_video(p, INT64_MAX, -1, false);
-        advance_audio(p, true);
-        while (queue_count(&p->cuts)) resolve_cut(p);
-        /* audio alone, too short a time to have been given the lead */
-        close_audio(p, -1);
     }
-    while (queue_count(&p->pending)) take_pending(p, false);
-    p->has_era = p->has_video = p->audio_leads = false;
+    advance_followers(p, true);
+    resolve_all_cuts(p);
+    /* audio alone, too short a time to have been given the lead */
+    if (!p->leader && (p->leader = first_waiting(p))) {
+        close_leader(p, INT64_MAX, -1);
+        resolve_all_cuts(p);
+    }
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        while (queue_count(&p->lanes[i].pending)) take_pending(p, &p->lanes[i], false);
+    }
+    p->has_era = p->has_video = false;
+    p->leader = NULL;
 }
 
-static void on_tracks(struct packet_sink *sink, struct track *video, struct track *audio)
+static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
 {
     struct packager *p = (struct packager *)sink;
-    struct track *const given[] = { [MEDIA_VIDEO] = video, [MEDIA_AUDIO] = audio };
-    for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) {
-        if (given[kind]) track_ref(given[kind]);
-        track_unref(p->tracks[kind]);
-        p->tracks[kind] = given[kind];
-    }
+    track_set_assign(&p->tracks, tracks);
+    update_multivariant(p);
+}
+
+static void begin_era_in(struct packager *p, struct rendition *r)
+{
+    if (r) rendition_begin_era(r, p->discontinuity);
 }
 
 static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, int64_t wall_us)
@@ -342,13 +456,13 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->era_start_90k = start_90k;
     p->era_wall_us = wall_us;
     p->first_audio_90k = -1;
-    p->video_last_90k = start_90k;
+    p->lead_90k = start_90k;
     /* an era of which nothing was published is none for players: they count tags */
     if (p->msn != p->era_msn) p->discontinuity++;
     p->era_msn = p->msn;
     segmenter_restart(&p->segmenter);
-    if (p->video) rendition_begin_era(p->video, p->discontinuity);
-    if (p->audio) rendition_begin_era(p->audio, p->discontinuity);
+    begin_era_in(p, p->video);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) begin_era_in(p, p->lanes[i].rendition);
 }
 
 static void on_tick(struct packet_sink *sink, int64_t now_us) {}
@@ -358,28 +472,37 @@ static void on_lost(struct packet_sink *sink)
     flush((struct packager *)sink);
 }
 
+static void end_rendition(struct packager *p, struct rendition *r)
+{
+    if (!r) return;
+    rendition_end(r);
+    publish(p, r);
+}
+
 static void on_end(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
-    struct rendition *const all[] = { p->video, p->audio };
     flush(p);
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        if (!all[i]) continue;
-        rendition_end(all[i]);
-        publish(p, all[i]);
-    }
+    end_rendition(p, p->video);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) end_rendition(p, p->lanes[i].rendition);
+}
+
+static void lane_deinit(struct lane *lane)
+{
+    struct media_packet packet;
+    while (queue_take(&lane->pending, &packet)) blob_unref(packet.payload.blob);
+    queue_deinit(&lane->pending);
+    queue_deinit(&lane->cuts);
+    rendition_destroy(lane->rendition);
 }
 
 static void on_destroy(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
-    while (queue_count(&p->pending)) take_pending(p, false);
-    queue_deinit(&p->pending);
-    queue_deinit(&p->cuts);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) lane_deinit(&p->lanes[i]);
     rendition_destroy(p->video);
-    rendition_destroy(p->audio);
-    track_unref(p->tracks[MEDIA_VIDEO]);
-    track_unref(p->tracks[MEDIA_AUDIO]);
+    multivariant_destroy(p->multivariant);
+    track_set_deinit(&p->tracks);
     live_edge_unref(p->edge);
     free(p);
 }
@@ -388,7 +511,12 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
                                     const struct packager_config *config)
 {
     struct packager *p = calloc(1, sizeof *p);
-    if (!p) return NULL;
+    struct multivariant *multivariant = multivariant_create();
+    if (!p || !multivariant) {
+        multivariant_destroy(multivariant);
+        free(p);
+        return NULL;
+    }
     p->sink = (struct packet_sink){ .tracks = on_tracks,
                                     .era = on_era,
                                     .push = on_push,
@@ -399,12 +527,15 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     p->edge = live_edge_ref(edge);
     p->policy = *policy;
     p->config = *config;
+    p->multivariant = multivariant;
     p->first_audio_90k = -1;
-    const int64_t wall_us = config->wall_now_us(config->context);
-    p->msn = packager_first_msn(wall_us);
+    p->msn = packager_first_msn(config->wall_now_us(config->context));
     p->discontinuity = p->msn * MSN_US / DISCONTINUITY_US;
     segmenter_init(&p->segmenter, policy->segment_us, policy->segment_max_us);
-    queue_init(&p->pending, sizeof(struct media_packet), PENDING_AUDIO_PACKETS_MAX);
-    queue_init(&p->cuts, sizeof(struct waiting_cut), CUTS_WAITING_MAX);
+    for (uint8_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        p->lanes[i].track = i;
+        queue_init(&p->lanes[i].pending, sizeof(struct media_packet), PENDING_AUDIO_PACKETS_MAX);
+        queue_init(&p->lanes[i].cuts, sizeof(struct waiting_cut), CUTS_WAITING_MAX);
+    }
     return &p->sink;
 }

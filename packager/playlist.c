@@ -42,37 +42,3 @@ struct frozen *playlist_finish(struct playlist *p, bool is_ended)
     byte_writer_deinit(&p->w);
     return text;
 }
-
-static void write_stream_inf(struct byte_writer *w, const struct multivariant_config *c)
-{
-    write_format(w, "#EXT-X-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"",
-                 (unsigned long long)c->bandwidth_bps, (unsigned long long)c->average_bandwidth_bps);
-    if (c->video) write_text(w, c->video->codec_string);
-    if (c->audio) write_format(w, "%s%s", c->video ? "," : "", c->audio->codec_string);
-    write_text(w, "\"");
-    if (c->video && c->video->width) write_format(w, ",RESOLUTION=%ux%u", c->video->width, c->video->height);
-    if (c->video && c->fps_den) {
-        const uint64_t milli = (c->fps_num * 1000ull + c->fps_den / 2) / c->fps_den;
-        write_format(w, ",FRAME-RATE=%llu.%03llu", (unsigned long long)(milli / 1000),
-                     (unsigned long long)(milli % 1000));
-    }
-    if (c->video && c->audio) write_text(w, ",AUDIO=\"audio\"");
-    write_format(w, "\n%s\n", c->video ? c->video_uri : c->audio_uri);
-}
-
-struct frozen *multivariant_render(const struct multivariant_config *c)
-{
-    struct byte_writer w;
-    byte_writer_init(&w, PLAYLIST_BYTES_MAX);
-    write_format(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n", HLS_VERSION);
-    if (c->is_independent) write_text(&w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
-    if (c->video && c->audio)
-        write_format(&w,
-                     "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"%"
-                     "u\",URI=\"%s\"\n",
-                     c->audio->channels, c->audio_uri);
-    write_stream_inf(&w, c);
-    struct frozen *text = byte_writer_freeze(&w);
-    byte_writer_deinit(&w);
-    return text;
-}

@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/base/bytes.h>
-#include <weir/media/codec.h>
 
 struct playlist {
     struct byte_writer w;
@@ -24,15 +23,5 @@ void playlist_begin(struct playlist *p, uint32_t target_duration_s, uint64_t med
 void playlist_add(struct playlist *p, const struct playlist_segment *s);
 /* NULL: no memory, or over PLAYLIST_BYTES_MAX. */
 struct frozen *playlist_finish(struct playlist *p, bool is_ended);
-
-/* One variant: a video rendition with or without the audio group, or audio alone. */
-struct multivariant_config {
-    const char *video_uri, *audio_uri; /* relative; NULL: no such rendition */
-    const struct codec_facts *video, *audio;
-    uint32_t fps_num, fps_den; /* 0/0: not known */
-    uint64_t bandwidth_bps, average_bandwidth_bps;
-    bool is_independent;
-};
-struct frozen *multivariant_render(const struct multivariant_config *config);
 
 #endif

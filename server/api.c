@@ -31,7 +31,8 @@ static const char *state_name(enum stream_state state)
     return "unknown";
 }
 
-static json_t *track_json(const struct track *track, struct edge_figures *figures)
+/* label: of an audio track; NULL for video. */
+static json_t *track_json(const struct track *track, const struct track_label *label, struct edge_figures *figures)
 {
     const struct codec_facts *facts = track_facts(track);
     json_t *o = json_object();
@@ -46,6 +47,8 @@ static json_t *track_json(const struct track *track, struct edge_figures *figure
     } else {
         set_number(o, "sample_rate", facts->sample_rate);
         set_number(o, "channels", facts->channels);
+        if (label && *label->language) set(o, "language", json_string(label->language));
+        if (label && *label->name) set(o, "name", json_string(label->name));
         set_number(o, "bitrate_bps", figure_read(&figures->audio_bitrate_bps));
     }
     return o;
@@ -53,12 +56,32 @@ static json_t *track_json(const struct track *track, struct edge_figures *figure
 
 static json_t *tracks_json(struct live_edge *edge)
 {
-    struct track *tracks[2];
+    struct track_set tracks;
+    struct edge_figures *figures = live_edge_figures(edge);
     json_t *list = json_array();
-    live_edge_acquire_tracks(edge, &tracks[0], &tracks[1]);
-    for (size_t i = 0; i < 2; i++) {
-        if (tracks[i]) json_array_append_new(list, track_json(tracks[i], live_edge_figures(edge)));
-        track_unref(tracks[i]);
+    live_edge_acquire_tracks(edge, &tracks);
+    if (tracks.video) json_array_append_new(list, track_json(tracks.video, NULL, figures));
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        if (!tracks.audio[i]) continue;
+        json_t *o = track_json(tracks.audio[i], &tracks.labels[i], figures);
+        set_number(o, "index", i);
+        json_array_append_new(list, o);
+    }
+    track_set_deinit(&tracks);
+    return list;
+}
+
+/* Tracks that come in and cannot be played. */
+static json_t *unsupported_json(struct live_edge *edge)
+{
+    struct edge_unsupported found[UNSUPPORTED_TRACKS_MAX];
+    const size_t count = live_edge_unsupported(edge, found);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *o = json_object();
+        set(o, "kind", json_string(found[i].kind == MEDIA_VIDEO ? "video" : "audio"));
+        set(o, "what", json_string(found[i].text));
+        json_array_append_new(list, o);
     }
     return list;
 }
@@ -116,6 +139,7 @@ static json_t *stream_json(struct live_edge *edge)
     if (!url.failed) set(o, "play", json_string((const char *)url.data));
     byte_writer_deinit(&url);
     set(o, "tracks", tracks_json(edge));
+    set(o, "unsupported_tracks", unsupported_json(edge));
     set(o, "renditions", renditions_json(edge));
     set_number(o, "bitrate_bps", figure_read(&f->bitrate_bps));
     set(o, "fps", json_real((double)figure_read(&f->fps_milli) / 1000));
@@ -130,6 +154,9 @@ static json_t *stream_json(struct live_edge *edge)
     set_number(o, "segments", figure_read(&f->segments));
     set_number(o, "segments_forced", figure_read(&f->segments_forced));
     set_number(o, "frames_dropped", figure_read(&f->frames_dropped));
+    set_number(o, "frames_damaged", figure_read(&f->frames_damaged));
+    set_number(o, "frames_dropped_damaged", figure_read(&f->frames_damage_dropped));
+    set_number(o, "metadata_packets", figure_read(&f->metadata_packets));
     set_number(o, "eras", figure_read(&f->eras));
     set_number(o, "publishes", figure_read(&f->publishes));
     set_number(o, "window_bytes", figure_read(&f->window_bytes));

@@ -14,6 +14,7 @@ void config_init(struct config *c)
         .http = { .items = { "[::]:8080" }, .count = 1 },
         .defaults = { .pattern = "*",
                       .access = ACCESS_LOCAL_OR_KEY,
+                      .on_damage = DAMAGE_DROP,
                       .hls = { .segment_us = 2000000, .window_us = 20000000, .hold_us = 30000000 } },
         .gather_us = RTMP_GATHER_US,
         .idle_us = RTMP_IDLE_US_MAX,
@@ -122,5 +123,6 @@ void config_policy(const struct config_path *path, struct stream_policy *policy)
         .segment_us = path->hls.segment_us,
         .segment_max_us = longest_segment_us(&path->hls),
         .window_us = path->hls.window_us,
+        .on_damage = path->on_damage,
     };
 }

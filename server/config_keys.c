@@ -10,6 +10,7 @@
 #define PATH_AT(field) offsetof(struct config_path, field)
 #define ADDRESSES "a list of address:port, for example [\"0.0.0.0:1935\"]"
 #define ACCESS "one of local (loopback is open, others need the key), open, key, deny"
+#define DAMAGE "drop (up to the next frame where decoding may begin) or pass"
 
 static const struct config_key keys[] = {
     { "listen.rtmp", KEY_ADDRESSES, AT(rtmp), 0, 0, ADDRESSES },
@@ -28,6 +29,7 @@ static const struct config_key keys[] = {
     { "hls.dvr", KEY_LATER, 0, 0, 0, "" },
     { "publish.access", KEY_ACCESS, AT(defaults.access), 0, 0, ACCESS },
     { "publish.takeover", KEY_BOOL, AT(defaults.may_take_over), 0, 0, "yes or no" },
+    { "publish.on_damage", KEY_DAMAGE, AT(defaults.on_damage), 0, 0, DAMAGE },
     { "ingest.gather", KEY_DURATION, AT(gather_us), 0, 10000, "a duration from 0ms to 10ms" },
     { "ingest.idle", KEY_DURATION, AT(idle_us), SECOND, 600 * SECOND, "a duration from 1s to 10m" },
     { "ingest.handshake", KEY_DURATION, AT(handshake_us), SECOND / 10, 60 * SECOND, "a duration from 100ms to 1m" },
@@ -53,6 +55,7 @@ static const struct config_key path_keys[] = {
     { "publish.access", KEY_ACCESS, PATH_AT(access), 0, 0, ACCESS },
     { "publish.key", KEY_SECRET, PATH_AT(key), 8, RTMP_NAME_BYTES_MAX, "8 to 256 characters" },
     { "publish.takeover", KEY_BOOL, PATH_AT(may_take_over), 0, 0, "yes or no" },
+    { "publish.on_damage", KEY_DAMAGE, PATH_AT(on_damage), 0, 0, DAMAGE },
     { "hls.segment", KEY_DURATION, PATH_AT(hls.segment_us), SECOND / 2, 20 * SECOND, "a duration from 500ms to 20s" },
     { "hls.segment_max", KEY_DURATION, PATH_AT(hls.segment_max_us), SECOND, 30 * SECOND, "a duration from 1s to 30s" },
     { "hls.window", KEY_DURATION, PATH_AT(hls.window_us), 3 * SECOND, 3600 * SECOND, "a duration from 3s to 1h" },
@@ -154,6 +157,13 @@ static bool parse_access(const char *text, enum config_access *out)
     return false;
 }
 
+static bool parse_damage(const char *text, enum damage_policy *out)
+{
+    if (strcmp(text, "drop") && strcmp(text, "pass")) return false;
+    *out = strcmp(text, "pass") ? DAMAGE_DROP : DAMAGE_PASS;
+    return true;
+}
+
 static bool parse_addresses(const char *const *values, size_t count, struct config_addresses *out)
 {
     struct config_addresses parsed = { .count = 0 };
@@ -207,6 +217,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_TEXT:
     case KEY_SECRET: is_right = parse_text(value, key, field); break;
     case KEY_ACCESS: is_right = parse_access(value, field); break;
+    case KEY_DAMAGE: is_right = parse_damage(value, field); break;
     case KEY_BOOL: is_right = parse_bool(value, field); break;
     case KEY_ADDRESSES:
     case KEY_LATER: break;

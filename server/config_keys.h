@@ -4,7 +4,17 @@
 
 #include <weir/server/config.h>
 
-enum key_kind { KEY_ADDRESSES = 1, KEY_DURATION, KEY_COUNT, KEY_TEXT, KEY_ACCESS, KEY_BOOL, KEY_SECRET, KEY_LATER };
+enum key_kind {
+    KEY_ADDRESSES = 1,
+    KEY_DURATION,
+    KEY_COUNT,
+    KEY_TEXT,
+    KEY_ACCESS,
+    KEY_BOOL,
+    KEY_DAMAGE,
+    KEY_SECRET,
+    KEY_LATER
+};
 
 struct config_key {
     const char *name; /* dotted */

@@ -65,6 +65,8 @@ FIGURE_READER(segments)
 FIGURE_READER(eras)
 FIGURE_READER(frames_dropped)
 FIGURE_READER(segments_forced)
+FIGURE_READER(frames_damaged)
+FIGURE_READER(frames_damage_dropped)
 FIGURE_READER(window_bytes)
 FIGURE_READER(keyframe_interval_ms)
 
@@ -96,6 +98,9 @@ static const struct stream_metric stream_metrics[] = {
     { "stream_segments_forced_total", "segments cut inside a GOP because it was too long", "counter",
       read_segments_forced },
     { "stream_frames_dropped_total", "frames the packager could not place", "counter", read_frames_dropped },
+    { "stream_frames_damaged_total", "frames that arrived damaged", "counter", read_frames_damaged },
+    { "stream_frames_dropped_damaged_total", "frames dropped: damaged, or in need of one that was", "counter",
+      read_frames_damage_dropped },
     { "stream_eras_total", "eras begun", "counter", read_eras },
     { "stream_repairs_total", "timestamps repaired", "counter", read_repairs },
     { "stream_window_bytes", "media bytes kept for players", "gauge", read_window_bytes },

@@ -5,16 +5,14 @@
 #include <weir/base/limits.h>
 
 #include "frame_grid.h"
+#include "sample_clock.h"
 
 #define MS_90K 90
 #define ERA_GAP_90K 90000                /* between eras, so that a track that starts a little earlier never overlaps */
-#define OTHER_CLOCK_90K 90000            /* how long a track may stay on a clock that the other one has left */
+#define OTHER_CLOCK_90K 90000            /* how long a track may stay on a clock that the others have left */
 #define COMPOSITION_90K_MAX (10 * 90000) /* no encoder reorders over this */
-#define AUDIO_HOLE_US (100 * 1000)       /* above: a hole or an overlap, below: jitter or drift */
-#define AUDIO_DEADBAND_US (5 * 1000)     /* mean error that is left alone: jitter, wire rounding */
-#define AUDIO_FILTER 8                   /* frames over which the error is averaged */
-#define AUDIO_SLEW_FRACTION 16           /* a frame's duration moves by at most 1/16 */
-#define HOLE_90K (90000 / 2)             /* a longer step between video frames is counted as a bridged hole */
+#define TRACKS_MAX (1 + AUDIO_TRACKS_MAX) /* video, then the audio tracks */
+#define HOLE_90K (90000 / 2)              /* a longer step between video frames is counted as a bridged hole */
 
 struct clock_track {
     bool has_wire;      /* `raw` is valid */
@@ -29,15 +27,13 @@ struct clock_track {
 };
 
 struct timeline {
-    struct clock_track tracks[MEDIA_AUDIO + 1];
+    struct clock_track tracks[TRACKS_MAX];
     uint32_t era; /* 0: nothing yet */
     bool is_broken, is_new_wire_clock;
     int64_t before_era_90k; /* what was played before the current era ends here */
     struct frame_grid grid;
-    uint32_t sample_rate;
-    int64_t next_samples; /* where the next audio frame belongs */
-    bool has_samples;
-    int64_t mean_error; /* of audio, samples << 8 */
+    struct sample_clock samples[AUDIO_TRACKS_MAX];
+    int64_t gone_end_90k; /* of tracks that were dropped: the stream clock never goes back */
     uint64_t repairs[TIMELINE_REPAIR_COUNT];
 };
 
@@ -45,7 +41,7 @@ struct timeline *timeline_create(void)
 {
     struct timeline *t = calloc(1, sizeof *t);
     if (!t) return NULL;
-    for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) t->tracks[kind].astray_since_90k = -1;
+    for (size_t i = 0; i < TRACKS_MAX; i++) t->tracks[i].astray_since_90k = -1;
     return t;
 }
 
@@ -59,10 +55,16 @@ void timeline_set_video_rate(struct timeline *t, uint32_t fps_num, uint32_t fps_
     frame_grid_tell(&t->grid, fps_num, fps_den);
 }
 
-void timeline_set_audio_rate(struct timeline *t, uint32_t sample_rate)
+void timeline_set_audio_rate(struct timeline *t, uint8_t track, uint32_t sample_rate)
 {
-    if (t->sample_rate != sample_rate) t->has_samples = false;
-    t->sample_rate = sample_rate;
+    assert(track < AUDIO_TRACKS_MAX);
+    sample_clock_set_rate(&t->samples[track], sample_rate);
+}
+
+static size_t slot_of(enum media_kind kind, uint8_t track)
+{
+    assert(kind == MEDIA_VIDEO ? track == 0 : track < AUDIO_TRACKS_MAX);
+    return kind == MEDIA_VIDEO ? 0 : 1 + (size_t)track;
 }
 
 void timeline_break(struct timeline *t, bool is_new_wire_clock)
@@ -98,25 +100,41 @@ static int64_t step(uint64_t from, uint64_t wire, unsigned bits)
     return delta > mask / 2 ? -(int64_t)(mask - delta + 1) : (int64_t)delta;
 }
 
-static int64_t unwrap(struct timeline *t, struct clock_track *track, const struct clock_track *other,
-                      const struct timeline_wire *in, struct timeline_time *out)
+static int64_t unwrap_from(int64_t from, const struct timeline_wire *in)
 {
-    /* the first frame of the second track is placed beside the first track: a wrap may lie between them */
-    const struct clock_track *from = track->has_wire ? track : other->has_wire ? other : NULL;
+    int64_t delta = step((uint64_t)from, in->wire, in->wire_bits);
+    if (in->wire_bits == 32) {
+        /* librtmp and others mask to 31 bits: a step of nearly -2^31 is a wrap of theirs (RTMP 1.0, 5.3.1.2.1 says 32) */
+        const int64_t short_step = step((uint64_t)from, in->wire, 31);
+        if (delta < -(1ll << 30) && distance(short_step, 0) < 60 * (int64_t)in->wire_hz) delta = short_step;
+    }
+    return from + delta;
+}
+
+/* The track whose wire clock was heard last; NULL: none was. */
+static const struct clock_track *latest_wire(const struct timeline *t)
+{
+    const struct clock_track *latest = NULL;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        const struct clock_track *c = &t->tracks[i];
+        if (c->has_wire && (!latest || c->last_90k > latest->last_90k)) latest = c;
+    }
+    return latest;
+}
+
+static int64_t unwrap(struct timeline *t, struct clock_track *track, const struct timeline_wire *in,
+                      struct timeline_time *out)
+{
+    /* a track's first frame is placed beside the others: a wrap may lie between them */
+    const struct clock_track *from = track->has_wire ? track : latest_wire(t);
     if (!from) {
         track->raw = (int64_t)in->wire;
         track->has_wire = true;
         return track->raw;
     }
-    int64_t delta = step((uint64_t)from->raw, in->wire, in->wire_bits);
-    if (in->wire_bits == 32) {
-        /* librtmp and others mask to 31 bits: a step of nearly -2^31 is a wrap of theirs (RTMP 1.0, 5.3.1.2.1 says 32) */
-        const int64_t short_step = step((uint64_t)from->raw, in->wire, 31);
-        if (delta < -(1ll << 30) && distance(short_step, 0) < 60 * (int64_t)in->wire_hz) delta = short_step;
-    }
     const uint64_t mask = (1ull << in->wire_bits) - 1;
-    const int64_t raw = from->raw + delta;
-    if (track->has_wire && delta > 0 && ((uint64_t)track->raw & mask) > in->wire) note(t, out, TIMELINE_WRAP);
+    const int64_t raw = unwrap_from(from->raw, in);
+    if (track->has_wire && raw > track->raw && ((uint64_t)track->raw & mask) > in->wire) note(t, out, TIMELINE_WRAP);
     track->raw = raw;
     track->has_wire = true;
     return raw;
@@ -126,8 +144,11 @@ static int64_t unwrap(struct timeline *t, struct clock_track *track, const struc
 
 static int64_t end_90k(const struct timeline *t)
 {
-    const int64_t video = t->tracks[MEDIA_VIDEO].end_90k, audio = t->tracks[MEDIA_AUDIO].end_90k;
-    return video > audio ? video : audio;
+    int64_t end = t->gone_end_90k;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        if (t->tracks[i].end_90k > end) end = t->tracks[i].end_90k;
+    }
+    return end;
 }
 
 static void begin_era(struct timeline *t, struct timeline_time *out)
@@ -135,9 +156,9 @@ static void begin_era(struct timeline *t, struct timeline_time *out)
     t->era++;
     t->before_era_90k = end_90k(t);
     t->is_broken = t->is_new_wire_clock = false;
-    for (int kind = MEDIA_VIDEO; kind <= MEDIA_AUDIO; kind++) {
-        t->tracks[kind].before_era_90k = t->tracks[kind].last_90k;
-        t->tracks[kind].astray_since_90k = -1;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        t->tracks[i].before_era_90k = t->tracks[i].last_90k;
+        t->tracks[i].astray_since_90k = -1;
     }
     frame_grid_restart(&t->grid);
     out->is_new_era = true;
@@ -151,7 +172,37 @@ static void place(struct clock_track *track, uint32_t era, int64_t raw_90k, int6
     track->astray_since_90k = -1;
 }
 
-/* This track's first frame, or its first since the other one began the era. false: it is still on the clock that is over. */
+static bool is_active(const struct timeline *t, const struct clock_track *track)
+{
+    return track->is_placed && track->era == t->era;
+}
+
+/* Of the other tracks in the era, the one that this wire time lies nearest to; NULL: there is none. */
+static const struct clock_track *nearest(const struct timeline *t, const struct clock_track *track, int64_t raw_90k)
+{
+    const struct clock_track *best = NULL;
+    int64_t best_90k = INT64_MAX;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        const struct clock_track *other = &t->tracks[i];
+        if (other == track || !is_active(t, other)) continue;
+        const int64_t far_90k = distance(raw_90k + other->offset_90k, other->last_90k);
+        if (far_90k < best_90k) best = other, best_90k = far_90k;
+    }
+    return best;
+}
+
+/* Where the other tracks in the era are; -1: there is none. */
+static int64_t others_last_90k(const struct timeline *t, const struct clock_track *track)
+{
+    int64_t last = -1;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        const struct clock_track *other = &t->tracks[i];
+        if (other != track && is_active(t, other) && other->last_90k > last) last = other->last_90k;
+    }
+    return last;
+}
+
+/* This track's first frame, or its first since another one began the era. false: it is still on a clock that is over. */
 static bool join_era(struct timeline *t, struct clock_track *track, const struct clock_track *other, int64_t raw_90k)
 {
     const int64_t by_new = raw_90k + other->offset_90k, far_new = distance(by_new, other->last_90k);
@@ -166,75 +217,130 @@ static bool join_era(struct timeline *t, struct clock_track *track, const struct
         if (track->astray_since_90k < 0) track->astray_since_90k = raw_90k;
         if (distance(raw_90k, track->astray_since_90k) < OTHER_CLOCK_90K) return false;
     }
-    /* two clocks that have nothing in common meet by arrival */
-    place(track, t->era, raw_90k, is_beside_other ? by_new : other->last_90k);
+    /* clocks that have nothing in common meet by arrival */
+    place(track, t->era, raw_90k, is_beside_other ? by_new : others_last_90k(t, track));
     return true;
 }
 
-static bool is_active(const struct timeline *t, const struct clock_track *track)
+static bool is_beside_another(const struct timeline *t, const struct clock_track *track, int64_t x)
 {
-    return track->is_placed && track->era == t->era;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        const struct clock_track *other = &t->tracks[i];
+        if (other != track && is_active(t, other) && distance(x, other->last_90k) <= TIMELINE_GAP_90K_MAX) return true;
+    }
+    return false;
 }
 
-/* Far from where this track and the other one stand: the wire clock jumped. */
-static bool is_jump(const struct timeline *t, const struct clock_track *track, const struct clock_track *other,
-                    int64_t x)
+/* Far from where this track and the others stand: the wire clock jumped. */
+static bool is_jump(const struct timeline *t, const struct clock_track *track, int64_t x)
 {
     /* also where this track was silent for long: what another era has played is over */
     if (x < t->before_era_90k - TIMELINE_BACK_90K_MAX) return true;
     const int64_t ahead = x - track->end_90k, behind = track->last_90k - x;
     if (ahead <= TIMELINE_GAP_90K_MAX && behind <= TIMELINE_BACK_90K_MAX) return false;
-    /* a track that paused while the other went on comes back beside it: no jump */
-    const bool is_beside_other = is_active(t, other) && distance(x, other->last_90k) <= TIMELINE_GAP_90K_MAX;
-    return !(is_beside_other && behind <= TIMELINE_BACK_90K_MAX);
+    /* a track that paused while another went on comes back beside it: no jump */
+    return !(behind <= TIMELINE_BACK_90K_MAX && is_beside_another(t, track, x));
+}
+
+/* Video and the first audio track lead: where one of them jumps, all begin an era. Another audio track does so only when
+ * nobody else goes on: alone on a clock of its own, it is the one to be put right. */
+static bool may_lead(const struct timeline *t, const struct clock_track *track)
+{
+    if (track <= &t->tracks[1]) return true;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        const struct clock_track *other = &t->tracks[i];
+        if (other != track && is_active(t, other) && other->end_90k + TIMELINE_GAP_90K_MAX >= track->end_90k)
+            return false;
+    }
+    return true;
 }
 
 /* A configuration changed, or the publisher came back. */
-static void cross_break(struct timeline *t, struct clock_track *track, struct clock_track *other, int64_t raw_90k,
-                        struct timeline_time *out)
+static void cross_break(struct timeline *t, struct clock_track *track, int64_t raw_90k, struct timeline_time *out)
 {
     /* a jump at the same moment is a new clock too */
     const bool is_new_clock = t->is_new_wire_clock || !is_active(t, track) ||
-                              is_jump(t, track, other, raw_90k + track->offset_90k);
-    const bool other_goes_on = is_active(t, other);
+                              is_jump(t, track, raw_90k + track->offset_90k);
+    const uint32_t era_before = t->era;
     begin_era(t, out);
     if (is_new_clock) {
         place(track, t->era, raw_90k, end_90k(t) + ERA_GAP_90K);
         return;
     }
-    /* the clock goes on, and so do both tracks: nothing of the other one is lost. One that had not yet followed an earlier
+    /* the clock goes on, and so do all tracks: nothing of the others is lost. One that had not yet followed an earlier
      * jump is still on a clock that is over, and joins when it comes */
-    track->era = t->era;
-    if (other_goes_on) other->era = t->era;
+    for (size_t i = 0; i < TRACKS_MAX; i++) {
+        if (t->tracks[i].is_placed && t->tracks[i].era == era_before) t->tracks[i].era = t->era;
+    }
+}
+
+/* A track that may not lead jumped. Should the others follow, an era begins and it joins there; else its new clock is believed
+ * after a while, and it goes on where they are. false: not yet. */
+static bool find_again(struct timeline *t, struct clock_track *track, int64_t raw_90k, struct timeline_time *out)
+{
+    if (track->astray_since_90k < 0) track->astray_since_90k = raw_90k;
+    if (distance(raw_90k, track->astray_since_90k) < OTHER_CLOCK_90K) return false;
+    const int64_t others_90k = others_last_90k(t, track);
+    place(track, t->era, raw_90k, others_90k > track->end_90k ? others_90k : track->end_90k);
+    note(t, out, TIMELINE_GAP);
+    return true;
+}
+
+/* A jump within the era. false: the frame is on a clock that nobody else is on. */
+static bool cross_jump(struct timeline *t, struct clock_track *track, int64_t raw_90k, struct timeline_time *out)
+{
+    if (!may_lead(t, track)) return find_again(t, track, raw_90k, out);
+    note(t, out, TIMELINE_JUMP);
+    const int64_t at = end_90k(t) + ERA_GAP_90K;
+    begin_era(t, out);
+    place(track, t->era, raw_90k, at);
+    return true;
+}
+
+static void forget_wires(struct timeline *t)
+{
+    for (size_t i = 0; i < TRACKS_MAX; i++) t->tracks[i].has_wire = false;
+}
+
+/* A track that the era does not have yet, or no more. */
+static bool enter_era(struct timeline *t, struct clock_track *track, int64_t raw_90k)
+{
+    const struct clock_track *other = nearest(t, track, raw_90k);
+    if (!other)
+        place(track, t->era, raw_90k, end_90k(t) + ERA_GAP_90K);
+    else if (!join_era(t, track, other, raw_90k))
+        return false;
+    /* by another clock, it may have been further already */
+    if (raw_90k + track->offset_90k < track->end_90k) track->offset_90k = track->end_90k - raw_90k;
+    return true;
 }
 
 /* Stream time of the frame before any smoothing; false: drop it. */
 static bool locate(struct timeline *t, const struct timeline_wire *in, struct timeline_time *out, int64_t *x)
 {
-    struct clock_track *track = &t->tracks[in->kind];
-    struct clock_track *other = &t->tracks[in->kind == MEDIA_VIDEO ? MEDIA_AUDIO : MEDIA_VIDEO];
-    if (t->is_broken && t->is_new_wire_clock) track->has_wire = other->has_wire = false;
-    const int64_t raw_90k = to_90k(unwrap(t, track, other, in, out), in->wire_hz);
+    const size_t slot = slot_of(in->kind, in->track);
+    struct clock_track *track = &t->tracks[slot];
+    struct sample_clock *samples = slot ? &t->samples[slot - 1] : NULL;
+    if (t->is_broken && t->is_new_wire_clock) forget_wires(t);
+    const int64_t raw_90k = to_90k(unwrap(t, track, in, out), in->wire_hz);
     if (!t->era) {
         begin_era(t, out);
         place(track, t->era, raw_90k, TIMELINE_ORIGIN_90K);
     } else if (t->is_broken) {
-        cross_break(t, track, other, raw_90k, out);
+        cross_break(t, track, raw_90k, out);
     }
     if (!is_active(t, track)) {
-        if (is_active(t, other) && !join_era(t, track, other, raw_90k)) return false;
-        if (!is_active(t, track)) place(track, t->era, raw_90k, end_90k(t) + ERA_GAP_90K);
-        if (in->kind == MEDIA_AUDIO) t->has_samples = false;
+        if (!enter_era(t, track, raw_90k)) return false;
+        if (samples) sample_clock_restart(samples);
     }
+    if (!out->is_new_era && track->end_90k && track->last_90k >= 0 && is_jump(t, track, raw_90k + track->offset_90k)) {
+        if (!cross_jump(t, track, raw_90k, out)) return false;
+        if (samples) sample_clock_restart(samples);
+    } else {
+        track->astray_since_90k = -1;
+    }
+    if (out->is_new_era && samples) sample_clock_restart(samples);
     *x = raw_90k + track->offset_90k;
-    if (!out->is_new_era && track->end_90k && track->last_90k >= 0 && is_jump(t, track, other, *x)) {
-        note(t, out, TIMELINE_JUMP);
-        const int64_t at = end_90k(t) + ERA_GAP_90K;
-        begin_era(t, out);
-        place(track, t->era, raw_90k, at);
-        *x = at;
-    }
-    if (out->is_new_era) t->has_samples = false;
     return true;
 }
 
@@ -252,7 +358,7 @@ static void map_composition(struct timeline *t, const struct timeline_wire *in, 
 
 static void map_video(struct timeline *t, const struct timeline_wire *in, int64_t x, struct timeline_time *out)
 {
-    struct clock_track *track = &t->tracks[MEDIA_VIDEO];
+    struct clock_track *track = &t->tracks[0];
     const bool is_first = track->end_90k == 0 || out->is_new_era;
     const int64_t last = track->last_90k;
     enum grid_repair repair = GRID_NONE;
@@ -271,54 +377,22 @@ static void map_video(struct timeline *t, const struct timeline_wire *in, int64_
 
 /* -- audio -- */
 
-static int64_t us_to_samples(const struct timeline *t, int64_t us)
-{
-    return us * (int64_t)t->sample_rate / 1000000;
-}
-
-/* Moves the sample counter towards the wire clock when the mean error says that it drifts. */
-static void slew(struct timeline *t, uint32_t samples, int64_t error, struct timeline_time *out)
-{
-    t->mean_error += (error * 256 - t->mean_error) / AUDIO_FILTER;
-    const int64_t mean = t->mean_error / 256, deadband = us_to_samples(t, AUDIO_DEADBAND_US);
-    if (mean <= deadband && mean >= -deadband) return;
-    const int64_t most = samples / AUDIO_SLEW_FRACTION;
-    int64_t by = mean / AUDIO_FILTER;
-    by = by > most ? most : by < -most ? -most : by;
-    t->next_samples += by;
-    t->mean_error -= by * 256;
-    note(t, out, TIMELINE_DRIFT);
-}
-
 static void map_audio(struct timeline *t, const struct timeline_wire *in, int64_t x, struct timeline_time *out)
 {
-    struct clock_track *track = &t->tracks[MEDIA_AUDIO];
-    assert(t->sample_rate > 0 && in->samples > 0);
-    const int64_t wanted = (x * (int64_t)t->sample_rate + 45000) / 90000;
-    const int64_t hole = us_to_samples(t, AUDIO_HOLE_US);
-    if (!t->has_samples) {
-        t->next_samples = wanted;
-        t->has_samples = true;
-        t->mean_error = 0;
-    }
-    const int64_t error = wanted - t->next_samples;
-    if (error < -hole && !out->is_new_era) {
+    struct clock_track *track = &t->tracks[slot_of(MEDIA_AUDIO, in->track)];
+    struct sample_clock *clock = &t->samples[in->track];
+    switch (sample_clock_place(clock, x, in->samples, out->is_new_era, &out->pts_samples)) {
+    case SAMPLE_OVERLAP:
         note(t, out, TIMELINE_OVERLAP);
         out->is_drop = true;
         return;
+    case SAMPLE_GAP: note(t, out, TIMELINE_GAP); break;
+    case SAMPLE_DRIFT: note(t, out, TIMELINE_DRIFT); break;
+    case SAMPLE_NONE: break;
     }
-    if (error > hole) {
-        note(t, out, TIMELINE_GAP);
-        t->next_samples = wanted;
-        t->mean_error = 0;
-    } else {
-        slew(t, in->samples, error, out);
-    }
-    out->pts_samples = t->next_samples;
-    out->pts_90k = out->dts_90k = t->next_samples * 90000 / (int64_t)t->sample_rate;
-    t->next_samples += in->samples;
+    out->pts_90k = out->dts_90k = sample_clock_to_90k(clock, out->pts_samples);
     track->last_90k = out->pts_90k;
-    track->end_90k = t->next_samples * 90000 / (int64_t)t->sample_rate;
+    track->end_90k = sample_clock_to_90k(clock, out->pts_samples + in->samples);
 }
 
 void timeline_map(struct timeline *t, const struct timeline_wire *in, struct timeline_time *out)
@@ -336,6 +410,28 @@ void timeline_map(struct timeline *t, const struct timeline_wire *in, struct tim
         map_audio(t, in, x, out);
     }
     out->era = t->era;
+}
+
+bool timeline_peek(const struct timeline *t, const struct timeline_wire *wire, int64_t *at_90k)
+{
+    const struct clock_track *from = latest_wire(t);
+    /* across a break the old clock says nothing */
+    if (!from || !is_active(t, from) || (t->is_broken && t->is_new_wire_clock)) return false;
+    *at_90k = to_90k(unwrap_from(from->raw, wire), wire->wire_hz) + from->offset_90k;
+    return true;
+}
+
+void timeline_drop_track(struct timeline *t, enum media_kind kind, uint8_t track)
+{
+    const size_t slot = slot_of(kind, track);
+    t->gone_end_90k = end_90k(t);
+    t->tracks[slot] = (struct clock_track){ .astray_since_90k = -1 };
+    if (slot) sample_clock_restart(&t->samples[slot - 1]);
+}
+
+uint32_t timeline_era(const struct timeline *t)
+{
+    return t->era;
 }
 
 uint64_t timeline_repairs(const struct timeline *t, enum timeline_repair kind)

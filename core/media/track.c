@@ -43,6 +43,24 @@ struct byte_span track_config(const struct track *t)
     return (struct byte_span){ blob_data(t->config), blob_bytes(t->config) };
 }
 
+void track_set_deinit(struct track_set *set)
+{
+    track_unref(set->video);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) track_unref(set->audio[i]);
+    *set = (struct track_set){ .video = NULL };
+}
+
+void track_set_assign(struct track_set *to, const struct track_set *from)
+{
+    struct track_set old = *to;
+    *to = *from;
+    if (to->video) track_ref(to->video);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        if (to->audio[i]) track_ref(to->audio[i]);
+    }
+    track_set_deinit(&old);
+}
+
 bool track_equal(const struct track *a, const struct track *b)
 {
     const struct byte_span x = track_config(a), y = track_config(b);

@@ -1,5 +1,6 @@
 #include <weir/stream/live_edge.h>
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,9 @@ struct live_edge {
     enum stream_state state;
     struct frozen *multivariant;
     uint64_t multivariant_version;
-    struct track *video, *audio;
+    struct track_set tracks;
+    struct edge_unsupported unsupported[UNSUPPORTED_TRACKS_MAX];
+    size_t unsupported_count;
     struct rendition_slot renditions[RENDITIONS_MAX];
     size_t rendition_count;
     struct viewer *viewers;
@@ -61,8 +64,7 @@ void live_edge_unref(struct live_edge *e)
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
     for (size_t i = 0; i < e->rendition_count; i++) edge_snapshot_unref(e->renditions[i].snapshot);
     frozen_unref(e->multivariant);
-    track_unref(e->video);
-    track_unref(e->audio);
+    track_set_deinit(&e->tracks);
     free(e->viewers);
     pthread_mutex_destroy(&e->lock);
     pthread_mutex_destroy(&e->listeners_lock);
@@ -160,17 +162,20 @@ void live_edge_set_state(struct live_edge *e, enum stream_state state)
     tell_listeners(e);
 }
 
-void live_edge_set_tracks(struct live_edge *e, struct track *video, struct track *audio)
+void live_edge_set_tracks(struct live_edge *e, const struct track_set *tracks)
 {
-    if (video) track_ref(video);
-    if (audio) track_ref(audio);
     pthread_mutex_lock(&e->lock);
-    struct track *old_video = e->video, *old_audio = e->audio;
-    e->video = video;
-    e->audio = audio;
+    track_set_assign(&e->tracks, tracks);
     pthread_mutex_unlock(&e->lock);
-    track_unref(old_video);
-    track_unref(old_audio);
+}
+
+void live_edge_set_unsupported(struct live_edge *e, const struct edge_unsupported *list, size_t count)
+{
+    assert(count <= UNSUPPORTED_TRACKS_MAX);
+    pthread_mutex_lock(&e->lock);
+    memcpy(e->unsupported, list, count * sizeof *list);
+    e->unsupported_count = count;
+    pthread_mutex_unlock(&e->lock);
 }
 
 /* -- readers -- */
@@ -202,12 +207,21 @@ enum stream_state live_edge_state(struct live_edge *e)
     return state;
 }
 
-void live_edge_acquire_tracks(struct live_edge *e, struct track **video, struct track **audio)
+void live_edge_acquire_tracks(struct live_edge *e, struct track_set *out)
+{
+    *out = (struct track_set){ .video = NULL };
+    pthread_mutex_lock(&e->lock);
+    track_set_assign(out, &e->tracks);
+    pthread_mutex_unlock(&e->lock);
+}
+
+size_t live_edge_unsupported(struct live_edge *e, struct edge_unsupported out[UNSUPPORTED_TRACKS_MAX])
 {
     pthread_mutex_lock(&e->lock);
-    *video = e->video ? track_ref(e->video) : NULL;
-    *audio = e->audio ? track_ref(e->audio) : NULL;
+    const size_t count = e->unsupported_count;
+    memcpy(out, e->unsupported, count * sizeof *out);
     pthread_mutex_unlock(&e->lock);
+    return count;
 }
 
 size_t live_edge_renditions(struct live_edge *e, char names[RENDITIONS_MAX][EDGE_RENDITION_NAME_BYTES])

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/base/utf8.h>
 
 #define DEFAULT_APP "live"
 
@@ -62,30 +63,6 @@ static size_t decode(const char *text, size_t bytes, char *out)
     return used;
 }
 
-/* RFC 3629: no overlong forms, no surrogates. */
-static bool is_utf8(const char *text, size_t bytes)
-{
-    const unsigned char *p = (const unsigned char *)text, *end = p + bytes;
-    while (p < end) {
-        const unsigned lead = *p;
-        const size_t length = lead < 0x80                   ? 1
-                              : lead >= 0xC2 && lead < 0xE0 ? 2
-                              : lead >= 0xE0 && lead < 0xF0 ? 3
-                              : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                            : 0;
-        if (!length || (size_t)(end - p) < length) return false;
-        for (size_t i = 1; i < length; i++) {
-            if ((p[i] & 0xC0) != 0x80) return false;
-        }
-        if (lead == 0xE0 && p[1] < 0xA0) return false;
-        if (lead == 0xED && p[1] > 0x9F) return false;
-        if (lead == 0xF0 && p[1] < 0x90) return false;
-        if (lead == 0xF4 && p[1] > 0x8F) return false;
-        p += length;
-    }
-    return true;
-}
-
 /* Value of `field` in a query, decoded; false: absent or too long. */
 static bool query_value(const char *query, const char *field, char *out, size_t out_bytes)
 {
@@ -142,7 +119,7 @@ static const char *append_half(char *name, size_t *bytes, size_t *segments, cons
 
 static const char *check_bytes(const char *name, size_t bytes)
 {
-    if (!is_utf8(name, bytes)) return "the name is not UTF-8";
+    if (utf8_prefix_bytes(name, bytes) != bytes) return "the name is not UTF-8";
     for (size_t i = 0; i < bytes; i++) {
         const unsigned char c = (unsigned char)name[i];
         if (c < 0x20 || c == 0x7F) return "the name holds a control character";

@@ -6,7 +6,7 @@ const duration = s => s >= 3600 ? Math.floor(s / 3600) + ' h ' + Math.floor(s % 
 function describe(track) {
   return track.kind === 'video'
     ? `${track.codec} ${track.width}×${track.height}${track.fps ? ' ' + +track.fps.toFixed(3) + ' fps' : ''}`
-    : `${track.codec} ${track.sample_rate / 1000} kHz ${track.channels} ch`;
+    : `${track.codec} ${track.sample_rate / 1000} kHz ${track.channels} ch${track.language ? ' ' + track.language : ''}`;
 }
 
 function line(stream) {

@@ -80,9 +80,18 @@ function startHls() {
     else again('The stream was interrupted. Trying again…');
   });
   hls.on(Hls.Events.MANIFEST_PARSED, play);
+  hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, listSounds);
   hls.on(Hls.Events.LEVEL_UPDATED, (event, data) => { if (!data.details.live) say('The stream has ended.'); });
   hls.loadSource(source);
   hls.attachMedia(video);
+}
+
+/* Several audio tracks: the viewer chooses. */
+function listSounds() {
+  const tracks = hls.audioTracks;
+  $('sound').hidden = tracks.length < 2;
+  $('track').replaceChildren(...tracks.map((t, i) => new Option(t.lang && !t.name.includes(t.lang) ? `${t.name} (${t.lang})` : t.name, i)));
+  $('track').value = Math.max(hls.audioTrack, 0);
 }
 
 function describe(data) {
@@ -138,6 +147,7 @@ async function watchForAudio() {
 }
 
 $('unmute').addEventListener('click', () => { video.muted = false; $('unmute').hidden = true; play(); });
+$('track').addEventListener('change', () => { if (hls) hls.audioTrack = +$('track').value; });
 video.addEventListener('playing', () => { $('unmute').hidden = !video.muted; $('unmute').textContent = 'Turn the sound on'; });
 video.addEventListener('volumechange', () => { if (!video.muted) $('unmute').hidden = true; });
 video.addEventListener('error', () => { if (!hls) again('The stream was interrupted. Trying again…'); });

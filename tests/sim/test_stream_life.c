@@ -142,9 +142,10 @@ static void configure(struct life *l)
 {
     const char *why = "";
     const struct hex avc = hex(avc_configs[l->avc]), aac = hex(aac_configs[l->aac]);
-    assert_int_equal(stream_set_config(l->stream, CODEC_H264, (struct byte_span){ avc.data, avc.bytes }, &why),
+    assert_int_equal(stream_set_config(l->stream, 0, CODEC_H264, (struct byte_span){ avc.data, avc.bytes }, &why),
                      WEIR_OK);
-    assert_int_equal(stream_set_config(l->stream, CODEC_AAC, (struct byte_span){ aac.data, aac.bytes }, &why), WEIR_OK);
+    assert_int_equal(stream_set_config(l->stream, 0, CODEC_AAC, (struct byte_span){ aac.data, aac.bytes }, &why),
+                     WEIR_OK);
     l->last_key_us = INT64_MIN / 2; /* an encoder that starts anew starts with a keyframe */
 }
 

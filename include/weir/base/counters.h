@@ -51,6 +51,10 @@
     X(REPAIR_DRIFT, "repairs_drift", "audio clock drift slewed")                                                       \
     X(REPAIR_OVERLAP, "repairs_overlap", "audio frames dropped because they overlapped")                               \
     X(REPAIR_GAP, "repairs_gap", "holes in a track bridged")                                                           \
+    X(FRAMES_DAMAGED, "frames_damaged", "frames that arrived damaged")                                                 \
+    X(FRAMES_DAMAGE_DROPPED, "frames_dropped_damaged", "frames dropped: damaged, or in need of one that was")          \
+    X(METADATA, "metadata_packets", "timed metadata packets received")                                                 \
+    X(METADATA_DROPPED, "metadata_dropped", "timed metadata packets dropped: too large, or before any frame")          \
     X(ERAS, "eras", "eras started after the first of a stream (discontinuities)")                                      \
     X(HTTP_ACCEPTED, "http_connections_accepted", "HTTP connections accepted")                                         \
     X(HTTP_CLOSED, "http_connections_closed", "HTTP connections closed")                                               \

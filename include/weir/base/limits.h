@@ -37,6 +37,10 @@
 #define NAL_UNITS_PER_FRAME_MAX 4096      /* refuse the frame */
 #define STREAM_NAME_BYTES_MAX 192         /* app/name together: refuse */
 #define STREAM_NAME_SEGMENTS_MAX 8        /* path segments in app/name: refuse */
+#define AUDIO_TRACKS_MAX 8                /* ingest counts and drops those above */
+#define TRACK_NAME_BYTES 64               /* cut */
+#define UNSUPPORTED_TRACKS_MAX 8          /* shown to the operator; more are not */
+#define METADATA_BYTES_MAX (64 * KIB)     /* of one timed-metadata packet: drop it */
 #define TIMELINE_GAP_90K_MAX (5 * 90000)  /* a longer hole starts a new era */
 #define TIMELINE_BACK_90K_MAX (90000 / 2) /* a larger step back starts a new era */
 

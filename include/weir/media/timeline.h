@@ -1,8 +1,8 @@
 /* timeline: the only place where wire clocks are believed.
  *
- * In: wire timestamps (RTMP: 32-bit milliseconds, also 31-bit wraps; later TS: 33-bit 90 kHz), composition offsets, what the
+ * In: wire timestamps (RTMP: 32-bit milliseconds, also 31-bit wraps; TS: 33-bit 90 kHz), composition offsets, what the
  * codec says about rates. Out: one stream clock per stream that never goes back, starting at TIMELINE_ORIGIN_90K, video in exact
- * ticks where the frame rate is known or found out, audio sample-exact from the same origin. Everything odd is repaired, counted per
+ * ticks where the frame rate is known or found out, each audio track sample-exact from the same origin. What one audio track does does not move another. Everything odd is repaired, counted per
  * kind and never fatal. A break that cannot be bridged starts a new era. Pure; owner and thread: the stream's. */
 #ifndef WEIR_MEDIA_TIMELINE_H
 #define WEIR_MEDIA_TIMELINE_H
@@ -29,6 +29,7 @@ struct timeline;
 
 struct timeline_wire {
     enum media_kind kind;
+    uint8_t track;       /* audio: which; 0 for video */
     uint64_t wire;       /* as it stood on the wire */
     uint8_t wire_bits;   /* 32: RTMP (31-bit wraps are recognised), 33: TS */
     uint32_t wire_hz;    /* 1000 or 90000; the same for all calls */
@@ -51,10 +52,15 @@ struct timeline *timeline_create(void); /* NULL: no memory */
 void timeline_destroy(struct timeline *t);
 /* Rates from the codec configuration; 0/0 and 0 where unknown. A call with other rates than before does not itself break. */
 void timeline_set_video_rate(struct timeline *t, uint32_t fps_num, uint32_t fps_den);
-void timeline_set_audio_rate(struct timeline *t, uint32_t sample_rate);
+void timeline_set_audio_rate(struct timeline *t, uint8_t track, uint32_t sample_rate);
 /* The next packet starts a new era: publisher came back, or configuration bytes changed. */
 void timeline_break(struct timeline *t, bool is_new_wire_clock);
 void timeline_map(struct timeline *t, const struct timeline_wire *in, struct timeline_time *out);
+/* Where a wire time lies that belongs to no track (metadata); only kind and track of *wire are not looked at. false: no era yet. */
+bool timeline_peek(const struct timeline *t, const struct timeline_wire *wire, int64_t *at_90k);
+/* The track is gone. If it comes again, it is placed anew, beside the others. */
+void timeline_drop_track(struct timeline *t, enum media_kind kind, uint8_t track);
+uint32_t timeline_era(const struct timeline *t); /* 0: none yet */
 uint64_t timeline_repairs(const struct timeline *t, enum timeline_repair kind);
 const char *timeline_repair_name(enum timeline_repair kind);
 /* Where the stream clock stands: the end of the latest frame of any track. */

@@ -37,6 +37,7 @@ struct config_path {
     enum config_access access;
     char key[RTMP_NAME_BYTES_MAX + 1]; /* "": the server's own */
     bool may_take_over;
+    enum damage_policy on_damage;
     struct config_hls hls;
 };
 

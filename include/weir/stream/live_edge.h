@@ -27,6 +27,9 @@ enum stream_state {
 struct edge_figures {
     _Atomic uint64_t bytes_in, video_frames, audio_frames, keyframes, segments, segments_forced, eras;
     _Atomic uint64_t frames_dropped; /* the packager could not place them: before a keyframe, late, overlapping */
+    _Atomic uint64_t frames_damaged; /* arrived with bytes missing */
+    _Atomic uint64_t frames_damage_dropped; /* these, and those that need them, where the policy says so */
+    _Atomic uint64_t metadata_packets;
     _Atomic uint64_t repairs[TIMELINE_REPAIR_COUNT];
     _Atomic uint64_t bitrate_bps; /* over the last seconds */
     _Atomic uint64_t video_bitrate_bps, audio_bitrate_bps;
@@ -54,6 +57,13 @@ static inline void figure_add(_Atomic uint64_t *f, uint64_t v)
 
 struct live_edge;
 
+/* A track that came in and cannot be played: said to the operator. */
+struct edge_unsupported {
+    enum media_kind kind;
+    uint8_t track;
+    char text[TRACK_NAME_BYTES]; /* "MP2 audio", ... */
+};
+
 /* Whoever wants to know that something changed: a snapshot, the multivariant playlist, the state. Storage is the listener's.
  * changed() runs on the thread that published, under a lock of the listeners' own: it must not block and must not call into
  * the edge. Loops use edge_watch.h. */
@@ -76,14 +86,17 @@ WEIR_MUST_CHECK enum weir_err live_edge_publish(struct live_edge *e, const char 
 /* Takes over the reference. */
 void live_edge_publish_multivariant(struct live_edge *e, struct frozen *playlist);
 void live_edge_set_state(struct live_edge *e, enum stream_state state);
-void live_edge_set_tracks(struct live_edge *e, struct track *video,
-                          struct track *audio); /* takes references of its own */
+void live_edge_set_tracks(struct live_edge *e, const struct track_set *tracks); /* takes references of its own */
+/* Copied; count at most UNSUPPORTED_TRACKS_MAX. */
+void live_edge_set_unsupported(struct live_edge *e, const struct edge_unsupported *list, size_t count);
 
 /* -- readers: what they get is theirs to unref; NULL: no such thing (yet) -- */
 struct edge_snapshot *live_edge_acquire(struct live_edge *e, const char *rendition, size_t rendition_bytes);
 struct frozen *live_edge_acquire_multivariant(struct live_edge *e, uint64_t *version);
 enum stream_state live_edge_state(struct live_edge *e);
-void live_edge_acquire_tracks(struct live_edge *e, struct track **video, struct track **audio);
+/* *out is overwritten; release it with track_set_deinit. */
+void live_edge_acquire_tracks(struct live_edge *e, struct track_set *out);
+size_t live_edge_unsupported(struct live_edge *e, struct edge_unsupported out[UNSUPPORTED_TRACKS_MAX]);
 /* Names of the renditions published so far, in order. Returns how many. */
 size_t live_edge_renditions(struct live_edge *e, char names[RENDITIONS_MAX][EDGE_RENDITION_NAME_BYTES]);
 

@@ -22,7 +22,7 @@ static struct feed feed_create(uint32_t fps_num, uint32_t fps_den)
     struct feed f = { .t = timeline_create(), .last_video_90k = -1, .last_audio_end = -1 };
     assert_non_null(f.t);
     timeline_set_video_rate(f.t, fps_num, fps_den);
-    timeline_set_audio_rate(f.t, RATE);
+    timeline_set_audio_rate(f.t, 0, RATE);
     return f;
 }
 

@@ -18,7 +18,7 @@ static void a_whole_file(void **unused_state)
     assert_int_equal(load(&c,
                           "paths:\n"
                           "  - match: live/vip*\n"
-                          "    publish: {access: key, key: '12345678', takeover: yes}\n"
+                          "    publish: {access: key, key: '12345678', takeover: yes, on_damage: pass}\n"
                           "    hls: {segment: 4s, hold: 1m}\n"
                           "  - match: 'live/*'\n"
                           "    publish:\n"
@@ -48,6 +48,8 @@ static void a_whole_file(void **unused_state)
     struct stream_policy policy;
     config_policy(vip, &policy);
     assert_int_equal(policy.segment_max_us, 6000000);
+    assert_int_equal(policy.on_damage, DAMAGE_PASS);
+    assert_int_equal(none->on_damage, DAMAGE_DROP);
     config_deinit(&c);
 }
 
@@ -63,6 +65,7 @@ static const struct {
     { "paths:\n  - publish: {access: open}\n", "weir.yaml:2:", "match is missing" },
     { "paths:\n  - match: x\n    publish: {key: short}\n", "weir.yaml:3:", "8 to 256 characters" },
     { "paths:\n  - match: x\n    publish: {access: everyone}\n", "weir.yaml:3:", "one of local" },
+    { "publish:\n  on_damage: hide\n", "weir.yaml:2:", "expected drop" },
     { "hls: [1, 2\n", "weir.yaml:", "" },
     { "- a\n", "weir.yaml:1:", "expected `key: value`" },
     { "a: {b: {c: {d: {e: {f: {g: {h: {i: {j: 1}}}}}}}}}\n", "weir.yaml:1:", "" },

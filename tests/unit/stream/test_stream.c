@@ -15,7 +15,7 @@ struct witness {
     bool went_back;
 };
 
-static void on_tracks(struct packet_sink *sink, struct track *video, struct track *audio)
+static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
 {
     ((struct witness *)sink)->tracks++;
 }
@@ -84,7 +84,7 @@ static enum weir_err set_config(struct bench *b, enum media_codec codec, const c
 {
     const struct hex config = hex(config_hex);
     const char *why = "";
-    return stream_set_config(b->stream, codec, (struct byte_span){ config.data, config.bytes }, &why);
+    return stream_set_config(b->stream, 0, codec, (struct byte_span){ config.data, config.bytes }, &why);
 }
 
 static enum weir_err push(struct bench *b, enum media_kind kind, uint32_t ms, const char *frame_hex)
@@ -136,7 +136,7 @@ static void what_cannot_be_read_changes_nothing(void **state)
     assert_int_equal(set_config(&b, CODEC_AAC, AAC_48), WEIR_OK);
     assert_int_equal(set_config(&b, CODEC_AAC, "11"), WEIR_MALFORMED);
     assert_int_equal(set_config(&b, CODEC_H264, "0164000affe1000001000668ebe3cb22c0"), WEIR_MALFORMED);
-    assert_false(stream_has_track(b.stream, MEDIA_VIDEO));
+    assert_false(stream_has_track(b.stream, MEDIA_VIDEO, 0));
     play_audio(&b, 0, 10);
     assert_int_equal(b.witness.packets, 10);
     assert_int_equal(set_config(&b, CODEC_H264, AVC), WEIR_OK);
@@ -157,7 +157,7 @@ static void a_publisher_comes_back(void **state)
     assert_int_equal(live_edge_state(b.edge), STREAM_HOLDING);
     b.wall_us += 505000000;
     stream_resume(b.stream, b.wall_us);
-    assert_false(stream_has_track(b.stream, MEDIA_AUDIO));
+    assert_false(stream_has_track(b.stream, MEDIA_AUDIO, 0));
     assert_int_equal(set_config(&b, CODEC_AAC, AAC_48), WEIR_OK);
     play_audio(&b, 0, 100);
     assert_int_equal(b.witness.eras, 2);

@@ -1,0 +1,176 @@
+#include "multivariant_text.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weir/base/bytes.h>
+#include <weir/base/limits.h>
+#include <weir/base/utf8.h>
+
+#define HLS_VERSION 7
+#define NAME_BYTES (TRACK_NAME_BYTES + 16)
+
+/* -- names: what may stand in a quoted string, and unique (4.4.6.1) -- */
+
+/* Control characters and quotes become spaces; where the bytes are no UTF-8, ends. */
+static void clean_name(const char *text, char out[TRACK_NAME_BYTES])
+{
+    size_t used = utf8_prefix_bytes(text, strlen(text));
+    memcpy(out, text, used);
+    out[used] = 0;
+    for (char *c = out; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7F || *c == '"') *c = ' ';
+    }
+    while (used && out[used - 1] == ' ') out[--used] = 0;
+}
+
+static void choose_name(const struct multivariant_audio *a, size_t index, char out[TRACK_NAME_BYTES])
+{
+    clean_name(a->label->name, out);
+    if (*out) return;
+    const char *language = a->label->language, *name = *language ? language_name(language) : NULL;
+    if (name)
+        snprintf(out, TRACK_NAME_BYTES, "%s", name);
+    else if (*language)
+        snprintf(out, TRACK_NAME_BYTES, "%s", language);
+    else if (index)
+        snprintf(out, TRACK_NAME_BYTES, "Audio %zu", index + 1);
+    else
+        snprintf(out, TRACK_NAME_BYTES, "Audio");
+}
+
+struct names {
+    char text[AUDIO_TRACKS_MAX][NAME_BYTES];
+};
+
+static bool is_taken(const struct names *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!strcmp(names->text[i], name)) return true;
+    }
+    return false;
+}
+
+static void choose_names(const struct multivariant_config *c, struct names *names)
+{
+    for (size_t i = 0; i < c->audio_count; i++) {
+        char base[TRACK_NAME_BYTES];
+        choose_name(&c->audio[i], i, base);
+        snprintf(names->text[i], NAME_BYTES, "%s", base);
+        for (unsigned n = 2; is_taken(names, i, names->text[i]); n++)
+            snprintf(names->text[i], NAME_BYTES, "%s (%u)", base, n);
+    }
+}
+
+/* -- audio groups: one per codec -- */
+
+static bool is_in_group(const struct multivariant_audio *a, enum media_codec codec)
+{
+    return a->facts->codec == codec;
+}
+
+static bool is_first_of_group(const struct multivariant_config *c, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (is_in_group(&c->audio[i], c->audio[index].facts->codec)) return false;
+    }
+    return true;
+}
+
+/* What a player may choose by itself must differ from its like in the group by language (4.4.6.1.1). */
+static bool is_autoselected(const struct multivariant_config *c, size_t index)
+{
+    const struct multivariant_audio *a = &c->audio[index];
+    if (is_first_of_group(c, index)) return true;
+    if (!*a->label->language) return false;
+    for (size_t i = 0; i < index; i++) {
+        if (is_in_group(&c->audio[i], a->facts->codec) && !strcmp(c->audio[i].label->language, a->label->language))
+            return false;
+    }
+    return true;
+}
+
+static bool has_one_group(const struct multivariant_config *c)
+{
+    for (size_t i = 1; i < c->audio_count; i++) {
+        if (!is_in_group(&c->audio[i], c->audio[0].facts->codec)) return false;
+    }
+    return true;
+}
+
+static void write_group_id(struct byte_writer *w, const struct multivariant_config *c, enum media_codec codec)
+{
+    write_text(w, "audio");
+    if (!has_one_group(c)) write_format(w, "-%s", codec_name(codec));
+}
+
+static void write_media(struct byte_writer *w, const struct multivariant_config *c, size_t index, const char *name)
+{
+    const struct multivariant_audio *a = &c->audio[index];
+    write_text(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"");
+    write_group_id(w, c, a->facts->codec);
+    write_format(w, "\",NAME=\"%s\"", name);
+    if (*a->label->language) write_format(w, ",LANGUAGE=\"%s\"", a->label->language);
+    write_format(w, ",DEFAULT=%s,AUTOSELECT=%s,CHANNELS=\"%u\",URI=\"%s\"\n",
+                 is_first_of_group(c, index) ? "YES" : "NO", is_autoselected(c, index) ? "YES" : "NO",
+                 a->facts->channels, a->uri);
+}
+
+/* -- variants -- */
+
+/* The codec strings of a group, each once: HE-AAC and AAC-LC share one. */
+static void write_audio_codecs(struct byte_writer *w, const struct multivariant_config *c, enum media_codec codec)
+{
+    bool is_first = !c->video;
+    for (size_t i = 0; i < c->audio_count; i++) {
+        const struct codec_facts *facts = c->audio[i].facts;
+        bool is_told = facts->codec != codec;
+        for (size_t k = 0; k < i && !is_told; k++)
+            is_told = !strcmp(c->audio[k].facts->codec_string, facts->codec_string);
+        if (is_told) continue;
+        write_format(w, "%s%s", is_first ? "" : ",", facts->codec_string);
+        is_first = false;
+    }
+}
+
+/* codec: of the audio group; 0: no audio. */
+static void write_variant(struct byte_writer *w, const struct multivariant_config *c, enum media_codec codec,
+                          const char *uri)
+{
+    write_format(w, "#EXT-X-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"",
+                 (unsigned long long)c->bandwidth_bps, (unsigned long long)c->average_bandwidth_bps);
+    if (c->video) write_text(w, c->video->codec_string);
+    if (codec) write_audio_codecs(w, c, codec);
+    write_text(w, "\"");
+    if (c->video && c->video->width) write_format(w, ",RESOLUTION=%ux%u", c->video->width, c->video->height);
+    if (c->video && c->fps_den) {
+        const uint64_t milli = (c->fps_num * 1000ull + c->fps_den / 2) / c->fps_den;
+        write_format(w, ",FRAME-RATE=%llu.%03llu", (unsigned long long)(milli / 1000),
+                     (unsigned long long)(milli % 1000));
+    }
+    if (codec && (c->video || c->audio_count > 1)) {
+        write_text(w, ",AUDIO=\"");
+        write_group_id(w, c, codec);
+        write_text(w, "\"");
+    }
+    write_format(w, "\n%s\n", uri);
+}
+
+struct frozen *multivariant_render(const struct multivariant_config *c)
+{
+    struct byte_writer w;
+    struct names names;
+    byte_writer_init(&w, PLAYLIST_BYTES_MAX);
+    write_format(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n", HLS_VERSION);
+    choose_names(c, &names);
+    /* audio alone, and one of it: the variant is the rendition */
+    for (size_t i = 0; (c->video || c->audio_count > 1) && i < c->audio_count; i++)
+        write_media(&w, c, i, names.text[i]);
+    for (size_t i = 0; i < c->audio_count; i++) {
+        if (is_first_of_group(c, i))
+            write_variant(&w, c, c->audio[i].facts->codec, c->video ? c->video_uri : c->audio[i].uri);
+    }
+    if (!c->audio_count) write_variant(&w, c, 0, c->video_uri);
+    struct frozen *text = byte_writer_freeze(&w);
+    byte_writer_deinit(&w);
+    return text;
+}
