@@ -1,4 +1,5 @@
 /* AAC: AudioSpecificConfig (ISO 14496-3, 1.6.2.1), with both ways of saying SBR and PS. */
+#include "aac_internal.h"
 #include "codec_internal.h"
 
 #include <stdio.h>
@@ -35,6 +36,32 @@ static uint32_t read_pce_channels(struct bit_reader *r)
         skip_bits(r, 4);
     }
     return r->failed ? 0 : channels;
+}
+
+void aac_copy_pce(struct bit_writer *w, struct bit_reader *r, size_t base)
+{
+    static const unsigned mixdown_bits[3] = { 4, 4, 3 }; /* mono, stereo, matrix */
+    unsigned elements = 0;                               /* of five bits: front, side, back */
+    copy_bits(w, r, 4 + 2 + 4);
+    for (int i = 0; i < 3; i++) {
+        const unsigned count = read_bits(r, 4);
+        write_bits(w, count, 4);
+        elements += count;
+    }
+    const unsigned lfe = read_bits(r, 2), associated = read_bits(r, 3), coupled = read_bits(r, 4);
+    write_bits(w, lfe, 2);
+    write_bits(w, associated, 3);
+    write_bits(w, coupled, 4);
+    for (int i = 0; i < 3; i++) {
+        const bool has_mixdown = read_flag(r);
+        write_bits(w, has_mixdown, 1);
+        if (has_mixdown) copy_bits(w, r, mixdown_bits[i]);
+    }
+    copy_bits(w, r, 5ul * elements + 4ul * (lfe + associated) + 5ul * coupled);
+    skip_bits(r, (8 - (r->at - base) % 8) % 8);
+    skip_bits(r, 8ul * read_bits(r, 8));
+    write_bits(w, 0, (unsigned)((8 - w->at % 8) % 8));
+    write_bits(w, 0, 8);
 }
 
 struct specific_config {

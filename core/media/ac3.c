@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/media/audio_sync.h>
 
 static const uint32_t sample_rates[3] = { 48000, 44100, 32000 };
 static const uint8_t channels_by_acmod[8] = { 2, 1, 2, 3, 3, 4, 4, 5 };
@@ -53,6 +54,35 @@ static bool read_eac3(struct byte_span in, struct ac3_frame *f)
     f->lfe = read_bits(&r, 1);
     f->bsid = read_bits(&r, 5);
     return !r.failed && f->fscod < 3 && f->bsid > 10 && f->bsid <= 16;
+}
+
+static size_t ac3_frame_bytes(unsigned fscod, unsigned size_code)
+{
+    static const uint16_t kbps[19] = { 32,  40,  48,  56,  64,  80,  96,  112, 128, 160,
+                                       192, 224, 256, 320, 384, 448, 512, 576, 640 };
+    const size_t words = (size_t)kbps[size_code >> 1] * 1000 * 1536 / 16 / sample_rates[fscod];
+    /* only where a frame is no whole number of words does the code's last bit add one */
+    return 2 * (words + (fscod == 1 ? size_code & 1 : 0));
+}
+
+bool ac3_header_read(struct byte_span in, struct ac3_header *out)
+{
+    struct ac3_frame f;
+    if (in.bytes < AC3_HEADER_BYTES) return false;
+    /* the fields behind the header differ; both kinds have bsid in the same place */
+    uint8_t head[8] = { 0 };
+    memcpy(head, in.data, AC3_HEADER_BYTES);
+    const struct byte_span padded = { head, sizeof head };
+    const bool is_enhanced = head[5] >> 3 > 10;
+    if (!(is_enhanced ? read_eac3(padded, &f) : read_ac3(padded, &f))) return false;
+    *out = (struct ac3_header){
+        .is_enhanced = is_enhanced,
+        .begins_unit = !is_enhanced || !(head[2] & 0xF8),
+        .sample_rate = sample_rates[f.fscod],
+        .samples = f.samples,
+        .frame_bytes = is_enhanced ? f.bytes : ac3_frame_bytes(f.fscod, head[4] & 0x3F),
+    };
+    return out->frame_bytes > AC3_HEADER_BYTES;
 }
 
 static void fill_facts(struct codec_facts *facts, enum media_codec codec, const struct ac3_frame *f, uint32_t samples)

@@ -60,6 +60,7 @@ static bool next_obu(const uint8_t *data, size_t bytes, struct obu *out)
 struct sequence {
     struct codec_facts facts;
     bool is_reduced;
+    uint8_t record_flags; /* av1C's third byte: tier, depth, chroma */
 };
 
 static void skip_uvlc(struct bit_reader *r)
@@ -114,6 +115,30 @@ static void skip_tools(struct bit_reader *r)
     if (has_order_hint) skip_bits(r, 3);
 }
 
+/* The end of color_config (5.5.2), behind mono_chrome, as av1C wants it: subsampling and chroma sample position. */
+static uint8_t read_chroma(struct bit_reader *r, unsigned profile, unsigned depth, bool is_mono)
+{
+    unsigned primaries = 2, transfer = 2, matrix = 2;
+    if (read_flag(r)) {
+        primaries = read_bits(r, 8);
+        transfer = read_bits(r, 8);
+        matrix = read_bits(r, 8);
+    }
+    unsigned x = 1, y = 1, position = 0;
+    if (!is_mono && primaries == 1 && transfer == 13 && matrix == 0) return 0; /* sRGB: 4:4:4 */
+    skip_bits(r, 1);
+    if (is_mono) return 3 << 2;
+    if (profile == 1) x = y = 0;
+    if (profile == 2 && depth == 12) {
+        x = read_bits(r, 1);
+        y = x ? read_bits(r, 1) : 0;
+    } else if (profile == 2) {
+        y = 0;
+    }
+    if (x && y) position = read_bits(r, 2);
+    return (uint8_t)(r->failed ? 3 << 2 : x << 3 | y << 2 | position);
+}
+
 static bool read_sequence(struct byte_span payload, struct sequence *out)
 {
     struct bit_reader r;
@@ -146,6 +171,8 @@ static bool read_sequence(struct byte_span payload, struct sequence *out)
              f.bit_depth);
     out->facts = f;
     out->is_reduced = is_reduced;
+    out->record_flags = (uint8_t)((tier ? 0x80 : 0) | (is_high ? 0x40 : 0) | (f.bit_depth == 12 ? 0x20 : 0) |
+                                  (is_mono ? 0x10 : 0) | read_chroma(&r, f.profile, f.bit_depth, is_mono));
     return true;
 }
 
@@ -188,15 +215,16 @@ static enum frame_access read_access(struct byte_span payload, bool is_reduced)
     return is_shown ? FRAME_IDR : FRAME_OPEN; /* a key frame shown later: delayed random access point (7.6) */
 }
 
-/* A record with this sequence header in place of the old one. */
-static enum weir_err make_config(struct byte_span config, struct byte_span payload, const struct sequence *sequence,
+/* A record of this sequence header. delay: the record's last byte, initial_presentation_delay. */
+static enum weir_err make_config(uint8_t delay, struct byte_span payload, const struct sequence *sequence,
                                  struct blob **out)
 {
     struct byte_writer w;
     byte_writer_init(&w, CODEC_CONFIG_BYTES_MAX);
     write_u8(&w, 0x81);
     write_u8(&w, (uint8_t)(sequence->facts.profile << 5 | sequence->facts.level));
-    write_bytes(&w, config.data + 2, 2);
+    write_u8(&w, sequence->record_flags);
+    write_u8(&w, delay);
     write_u8(&w, OBU_SEQUENCE << 3 | 2);
     if (payload.bytes > 127) write_u8(&w, (uint8_t)(0x80 | (payload.bytes & 0x7F)));
     write_u8(&w, (uint8_t)(payload.bytes > 127 ? payload.bytes >> 7 : payload.bytes));
@@ -232,7 +260,7 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
             (!known_payload.data || obu.payload.bytes != known_payload.bytes ||
              memcmp(obu.payload.data, known_payload.data, obu.payload.bytes)) &&
             !new_config && read_sequence(obu.payload, &fresh)) {
-            const enum weir_err err = make_config(config, obu.payload, &fresh, &new_config);
+            const enum weir_err err = make_config(config.data[3], obu.payload, &fresh, &new_config);
             if (err) return codec_bad(err, why, "the AV1 sequence header is too large");
             known.is_reduced = fresh.is_reduced;
         }
@@ -257,11 +285,28 @@ static enum weir_err prepare(const struct codec_facts *facts, struct byte_span c
     return WEIR_OK;
 }
 
+static enum weir_err from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why)
+{
+    struct obu obu;
+    struct sequence sequence;
+    for (size_t at = 0; at < frame.bytes && next_obu(frame.data + at, frame.bytes - at, &obu); at += obu.whole_bytes) {
+        if (obu.type != OBU_SEQUENCE) continue;
+        if (!read_sequence(obu.payload, &sequence))
+            return codec_bad(WEIR_MALFORMED, why, "the AV1 sequence header cannot be read");
+        const enum weir_err err = make_config(0, obu.payload, &sequence, out);
+        if (err) return codec_bad(err, why, "the AV1 sequence header is too large");
+        *facts = sequence.facts;
+        return WEIR_OK;
+    }
+    return codec_bad(WEIR_NOT_FOUND, why, "the frame brings no AV1 sequence header");
+}
+
 const struct codec_ops av1_ops = {
     .kind = MEDIA_VIDEO,
     .name = "av1",
     .needs_config = true,
     .describe = describe,
     .from_wire = codec_copy_config,
+    .from_frame = from_frame,
     .prepare = prepare,
 };

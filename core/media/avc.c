@@ -268,12 +268,14 @@ static enum weir_err merge_sets(struct byte_span config, const struct byte_write
     return is_bad ? WEIR_LIMIT : *out ? WEIR_OK : WEIR_NOMEM;
 }
 
+static const struct nal_family family = {
+    .look = look, .next_set = next_set, .merge_sets = merge_sets, .record_head_bytes = RECORD_HEAD_BYTES
+};
+static const uint8_t empty_record[] = { 1, 0, 0, 0, 0xFF, 0xE0, 0 };
+
 static enum weir_err prepare(const struct codec_facts *facts, struct byte_span config, uint8_t *data, size_t bytes,
                              bool claimed_key, struct codec_frame *out, const char **why)
 {
-    static const struct nal_family family = {
-        .look = look, .next_set = next_set, .merge_sets = merge_sets, .record_head_bytes = RECORD_HEAD_BYTES
-    };
     return nal_frame_prepare(&family, facts, config, data, bytes, claimed_key, out, why);
 }
 
@@ -299,7 +301,6 @@ static enum weir_err from_annex_b(struct byte_span wire, struct blob **out, cons
         }
         at = end;
     }
-    static const uint8_t empty_record[] = { 1, 0, 0, 0, 0xFF, 0xE0, 0 };
     const struct byte_span none = { empty_record, sizeof empty_record };
     const enum weir_err err = sets.failed || !sets.bytes ? WEIR_MALFORMED : merge_sets(none, &sets, out);
     byte_writer_deinit(&sets);
@@ -314,11 +315,26 @@ static enum weir_err from_wire(struct byte_span wire, struct blob **out, const c
     return codec_copy_config(wire, out, why);
 }
 
+static enum weir_err from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why)
+{
+    const struct byte_span none = { empty_record, sizeof empty_record };
+    struct blob *config = NULL;
+    enum weir_err err = nal_config_from_frame(&family, none, frame, &config, why);
+    if (err) return err;
+    err = describe((struct byte_span){ blob_data(config), blob_bytes(config) }, facts, why);
+    if (err)
+        blob_unref(config);
+    else
+        *out = config;
+    return err;
+}
+
 const struct codec_ops avc_ops = {
     .kind = MEDIA_VIDEO,
     .name = "h264",
     .needs_config = true,
     .describe = describe,
     .from_wire = from_wire,
+    .from_frame = from_frame,
     .prepare = prepare,
 };

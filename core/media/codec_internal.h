@@ -66,4 +66,8 @@ WEIR_MUST_CHECK enum weir_err nal_frame_prepare(const struct nal_family *family,
                                                 struct byte_span config, uint8_t *data, size_t bytes, bool claimed_key,
                                                 struct codec_frame *out, const char **why);
 
+/* codec_ops.from_frame: the sets that stand in a sample with 4-byte lengths, as a record. WEIR_NOT_FOUND: there are none. */
+WEIR_MUST_CHECK enum weir_err nal_config_from_frame(const struct nal_family *family, struct byte_span empty_record,
+                                                    struct byte_span frame, struct blob **out, const char **why);
+
 #endif

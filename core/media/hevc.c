@@ -103,7 +103,7 @@ static void read_vui(struct bit_reader *r, struct codec_facts *f)
     if (!r->failed) facts_set_fps(f, scale, units); /* no factor two here (E.3.1) */
 }
 
-static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, const char **why)
+static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, unsigned *chroma_depth, const char **why)
 {
     uint8_t raw[SPS_BYTES_MAX];
     if (nal.bytes < 16) return codec_bad(WEIR_MALFORMED, why, "the HEVC SPS is too short");
@@ -128,7 +128,7 @@ static enum weir_err read_sps(struct byte_span nal, struct codec_facts *f, const
         crop_y *= f->chroma_format_idc == 1 ? 2 : 1;
     }
     f->bit_depth = (uint8_t)(8 + read_ue(&r));
-    read_ue(&r);
+    *chroma_depth = 8 + read_ue(&r);
     const uint32_t poc_bits = read_ue(&r) + 4;
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the HEVC SPS is cut off");
     if (!width || !height || width > PICTURE_SIDE_MAX || height > PICTURE_SIDE_MAX || crop_x >= width ||
@@ -214,7 +214,8 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration is cut off");
     if (!met[0] || !met[1] || !met[2])
         return codec_bad(WEIR_MALFORMED, why, "the HEVC configuration lacks a VPS, SPS or PPS");
-    const enum weir_err err = read_sps(sps, &f, why);
+    unsigned chroma_depth;
+    const enum weir_err err = read_sps(sps, &f, &chroma_depth, why);
     if (err) return err;
     write_string(config.data, f.codec_string, sizeof f.codec_string);
     *out = f;
@@ -290,17 +291,25 @@ static void write_array(struct byte_writer *w, const struct byte_writer *sets, u
     }
 }
 
-/* The record's general fields follow the new SPS's profile, tier and level (both stand in the same order). */
+/* The record's general fields follow the new SPS: its profile, tier and level stand in the same order, the rest is read. */
 static void patch_head(uint8_t *head, const struct byte_writer *sets)
 {
     struct byte_reader r;
     byte_reader_init(&r, sets->data, sets->bytes);
     while (byte_reader_left(&r)) {
         const struct byte_span nal = read_span(&r, read_u16(&r));
+        struct codec_facts f;
+        unsigned chroma_depth;
         uint8_t raw[16];
         if (nal.bytes < 16 || nal_type(nal.data) != NAL_SPS) continue;
         if (nal_unescape(nal.data + 2, nal.bytes - 2, raw, sizeof raw) < 13) return;
         memcpy(head + 1, raw + 1, 12);
+        if (read_sps(nal, &f, &chroma_depth, NULL)) return; /* describe() will say why */
+        head[16] = 0xFC | f.chroma_format_idc;
+        head[17] = (uint8_t)(0xF8 | ((f.bit_depth - 8) & 7));
+        head[18] = (uint8_t)(0xF8 | ((chroma_depth - 8) & 7));
+        /* numTemporalLayers, temporalIdNested */
+        head[21] = (uint8_t)((head[21] & 0xC3) | ((raw[0] >> 1 & 7) + 1) << 3 | (raw[0] & 1) << 2);
         return;
     }
 }
@@ -331,12 +340,31 @@ static enum weir_err merge_sets(struct byte_span config, const struct byte_write
     return is_bad ? WEIR_LIMIT : *out ? WEIR_OK : WEIR_NOMEM;
 }
 
+static const struct nal_family family = {
+    .look = look, .next_set = next_set, .merge_sets = merge_sets, .record_head_bytes = RECORD_HEAD_BYTES
+};
+
+static enum weir_err from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why)
+{
+    /* nothing known about segmentation or parallelism, no average frame rate, lengths of 4 bytes, no arrays */
+    static const uint8_t empty_record[RECORD_HEAD_BYTES + 1] = {
+        [0] = 1, [13] = 0xF0, [15] = 0xFC, [16] = 0xFC, [17] = 0xF8, [18] = 0xF8, [21] = 3
+    };
+    const struct byte_span none = { empty_record, sizeof empty_record };
+    struct blob *config = NULL;
+    enum weir_err err = nal_config_from_frame(&family, none, frame, &config, why);
+    if (err) return err;
+    err = describe((struct byte_span){ blob_data(config), blob_bytes(config) }, facts, why);
+    if (err)
+        blob_unref(config);
+    else
+        *out = config;
+    return err;
+}
+
 static enum weir_err prepare(const struct codec_facts *facts, struct byte_span config, uint8_t *data, size_t bytes,
                              bool claimed_key, struct codec_frame *out, const char **why)
 {
-    static const struct nal_family family = {
-        .look = look, .next_set = next_set, .merge_sets = merge_sets, .record_head_bytes = RECORD_HEAD_BYTES
-    };
     return nal_frame_prepare(&family, facts, config, data, bytes, claimed_key, out, why);
 }
 
@@ -346,5 +374,6 @@ const struct codec_ops hevc_ops = {
     .needs_config = true,
     .describe = describe,
     .from_wire = from_wire,
+    .from_frame = from_frame,
     .prepare = prepare,
 };

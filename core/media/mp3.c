@@ -2,28 +2,58 @@
 #include "codec_internal.h"
 
 #include <stdio.h>
+#include <weir/media/audio_sync.h>
 
-struct mp3_header {
-    uint32_t sample_rate, channels, samples;
+/* kbit/s by bit_rate_index (2.4.2.3): MPEG-1 layers I, II, III, then MPEG-2's I and the other two. */
+static const uint16_t bit_rates[5][15] = {
+    { 0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448 },
+    { 0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384 },
+    { 0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320 },
+    { 0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256 },
+    { 0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160 },
 };
 
-static bool read_header(struct byte_span frame, struct mp3_header *h)
+/* All but the length: MP3 in a container may be of the free format. */
+static bool read_header(struct byte_span frame, struct mpeg_audio_header *h, unsigned *kbps)
 {
     static const uint32_t rates[3] = { 44100, 48000, 32000 };
     if (frame.bytes < 4 || frame.data[0] != 0xFF || (frame.data[1] & 0xE0) != 0xE0) return false;
-    const unsigned version = frame.data[1] >> 3 & 3, layer = frame.data[1] >> 1 & 3; /* 3: MPEG-1, 2: MPEG-2, 0: 2.5 */
+    const unsigned version = frame.data[1] >> 3 & 3,
+                   layer_bits = frame.data[1] >> 1 & 3; /* 3: MPEG-1, 2: MPEG-2, 0: 2.5 */
     const unsigned bitrate = frame.data[2] >> 4, rate = frame.data[2] >> 2 & 3;
-    if (version == 1 || layer != 1 || bitrate == 15 || rate == 3) return false;
-    h->sample_rate = rates[rate] >> (version == 3 ? 0 : version == 2 ? 1 : 2);
-    h->channels = frame.data[3] >> 6 == 3 ? 1 : 2;
-    h->samples = version == 3 ? 1152 : 576;
+    if (version == 1 || !layer_bits || bitrate == 15 || rate == 3) return false;
+    const unsigned layer = 4 - layer_bits;
+    *h = (struct mpeg_audio_header){
+        .layer = layer,
+        .sample_rate = rates[rate] >> (version == 3   ? 0
+                                       : version == 2 ? 1
+                                                      : 2),
+        .channels = frame.data[3] >> 6 == 3 ? 1 : 2,
+        .samples = layer == 1                   ? 384
+                   : layer == 3 && version != 3 ? 576
+                                                : 1152,
+    };
+    *kbps = bit_rates[version == 3 ? layer - 1 : layer == 1 ? 3 : 4][bitrate];
+    return true;
+}
+
+bool mpeg_audio_header_read(struct byte_span in, struct mpeg_audio_header *out)
+{
+    struct mpeg_audio_header h;
+    unsigned kbps;
+    if (!read_header(in, &h, &kbps) || !kbps) return false;
+    const unsigned slot_bytes = h.layer == 1 ? 4 : 1, padding = in.data[2] >> 1 & 1;
+    h.frame_bytes = ((size_t)h.samples / 8 / slot_bytes * kbps * 1000 / h.sample_rate + padding) * slot_bytes;
+    *out = h;
     return true;
 }
 
 static enum weir_err from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why)
 {
-    struct mp3_header h;
-    if (!read_header(frame, &h)) return codec_bad(WEIR_MALFORMED, why, "the MP3 frame has no readable header");
+    struct mpeg_audio_header h;
+    unsigned kbps;
+    if (!read_header(frame, &h, &kbps) || h.layer != 3)
+        return codec_bad(WEIR_MALFORMED, why, "the MP3 frame has no readable header");
     struct blob *empty = blob_create(0);
     if (!empty) return WEIR_NOMEM;
     *facts = (struct codec_facts){
@@ -40,8 +70,9 @@ static enum weir_err from_frame(struct byte_span frame, struct blob **out, struc
 
 static uint32_t samples(const struct codec_facts *facts, struct byte_span frame)
 {
-    struct mp3_header h;
-    return read_header(frame, &h) ? h.samples : 0;
+    struct mpeg_audio_header h;
+    unsigned kbps;
+    return read_header(frame, &h, &kbps) && h.layer == 3 ? h.samples : 0;
 }
 
 static enum weir_err describe(struct byte_span config, struct codec_facts *out, const char **why)

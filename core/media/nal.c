@@ -148,3 +148,21 @@ enum weir_err nal_frame_prepare(const struct nal_family *family, const struct co
     };
     return WEIR_OK;
 }
+
+enum weir_err nal_config_from_frame(const struct nal_family *family, struct byte_span empty_record,
+                                    struct byte_span frame, struct blob **out, const char **why)
+{
+    struct nal_visitor v = { .access = FRAME_INTER };
+    struct byte_reader r;
+    byte_writer_init(&v.sets, CODEC_CONFIG_BYTES_MAX);
+    byte_reader_init(&r, frame.data, frame.bytes);
+    for (unsigned count = 0; byte_reader_left(&r) && count < NAL_UNITS_PER_FRAME_MAX; count++) {
+        const struct byte_span nal = read_span(&r, read_u32(&r));
+        if (nal.bytes) (void)family->look(&v, nal.data, nal.bytes);
+    }
+    enum weir_err err = v.sets.bytes ? WEIR_OK : codec_bad(WEIR_NOT_FOUND, why, "the frame brings no parameter sets");
+    if (!err) err = v.sets.failed ? WEIR_LIMIT : family->merge_sets(empty_record, &v.sets, out);
+    if (err == WEIR_LIMIT) err = codec_bad(err, why, "the frame's parameter sets are too large");
+    byte_writer_deinit(&v.sets);
+    return err;
+}

@@ -25,10 +25,29 @@ static enum weir_err write_dops(struct blob **out, unsigned channels, unsigned p
     return *out ? WEIR_OK : WEIR_NOMEM;
 }
 
+static enum weir_err describe(struct byte_span config, struct codec_facts *out, const char **why)
+{
+    if (config.bytes < 11 || config.data[0] != 0 || !config.data[1])
+        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is no dOps of version 0");
+    if (config.data[10] && config.bytes < 13u + config.data[1])
+        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is cut off");
+    struct codec_facts f = {
+        .kind = MEDIA_AUDIO, .codec = CODEC_OPUS, .sample_rate = OPUS_RATE, .channels = config.data[1]
+    };
+    snprintf(f.codec_string, sizeof f.codec_string, "opus");
+    *out = f;
+    return WEIR_OK;
+}
+
 static enum weir_err from_wire(struct byte_span wire, struct blob **out, const char **why)
 {
     const struct byte_span none = { NULL, 0 };
     if (!wire.bytes) return write_dops(out, 2, DEFAULT_PRE_SKIP, OPUS_RATE, 0, 0, none);
+    if (!wire.data[0]) { /* an mp4 form already; an OpusHead begins with its name */
+        struct codec_facts facts;
+        const enum weir_err err = describe(wire, &facts, why);
+        return err ? err : codec_copy_config(wire, out, why);
+    }
     if (wire.bytes < 19 || memcmp(wire.data, "OpusHead", 8))
         return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is no OpusHead");
     struct byte_reader r;
@@ -42,20 +61,6 @@ static enum weir_err from_wire(struct byte_span wire, struct blob **out, const c
     const struct byte_span mapping = family ? read_span(&r, 2u + channels) : none;
     if (r.failed) return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is cut off");
     return write_dops(out, channels, pre_skip, input_rate, gain, family, mapping);
-}
-
-static enum weir_err describe(struct byte_span config, struct codec_facts *out, const char **why)
-{
-    if (config.bytes < 11 || config.data[0] != 0 || !config.data[1])
-        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is no dOps of version 0");
-    if (config.data[10] && config.bytes < 13u + config.data[1])
-        return codec_bad(WEIR_MALFORMED, why, "the Opus configuration is cut off");
-    struct codec_facts f = {
-        .kind = MEDIA_AUDIO, .codec = CODEC_OPUS, .sample_rate = OPUS_RATE, .channels = config.data[1]
-    };
-    snprintf(f.codec_string, sizeof f.codec_string, "opus");
-    *out = f;
-    return WEIR_OK;
 }
 
 static uint32_t samples(const struct codec_facts *facts, struct byte_span frame)

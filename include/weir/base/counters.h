@@ -34,6 +34,37 @@
     X(FLV_UNSUPPORTED, "flv_unsupported", "audio or video messages of an unsupported codec (dropped)")                 \
     X(FLV_EXTRA_TRACK, "flv_extra_track_frames", "frames of tracks other than 0 (dropped)")                            \
     X(FLV_BEFORE_CONFIG, "flv_frames_before_config", "frames before their codec configuration (dropped)")              \
+    X(TS_PACKETS, "ts_packets", "transport stream packets received")                                                   \
+    X(TS_RESYNCS, "ts_resyncs", "times that the packet rhythm was lost")                                               \
+    X(TS_BYTES_SKIPPED, "ts_bytes_skipped", "bytes that belonged to no transport stream packet")                       \
+    X(TS_PACKETS_MALFORMED, "ts_packets_malformed",                                                                    \
+      "packets whose header or adaptation field is impossible (dropped)")                                              \
+    X(TS_TRANSPORT_ERRORS, "ts_transport_errors", "packets marked as broken by who sent them (dropped)")               \
+    X(TS_CONTINUITY_ERRORS, "ts_continuity_errors", "holes in a continuity counter")                                   \
+    X(TS_DUPLICATES, "ts_duplicates", "packets sent twice (dropped)")                                                  \
+    X(TS_SCRAMBLED, "ts_scrambled", "scrambled packets (dropped)")                                                     \
+    X(TS_SECTIONS_MALFORMED, "ts_sections_malformed", "PAT, PMT or SCTE-35 sections that could not be read (dropped)") \
+    X(TS_LIMIT_SECTION, "ts_limit_section_bytes", "sections over the length limit (dropped)")                          \
+    X(TS_LIMIT_PROGRAMS, "ts_limit_programs", "PATs with more programs than are looked at")                            \
+    X(TS_LIMIT_STREAMS, "ts_limit_streams", "elementary streams over the limit (refused)")                             \
+    X(TS_PROGRAMS_IGNORED, "ts_programs_ignored", "programs beside the one that is carried")                           \
+    X(TS_STREAMS_UNSUPPORTED, "ts_streams_unsupported", "elementary streams that cannot be carried")                   \
+    X(TS_PES_MALFORMED, "ts_pes_malformed", "PES packets whose header could not be read (dropped)")                    \
+    X(TS_PES_SHORT, "ts_pes_short", "PES packets that ended before their length")                                      \
+    X(TS_LIMIT_UNIT, "ts_limit_unit_bytes", "access units, audio frames or metadata over the size limit")              \
+    X(TS_LIMIT_UNITS_PER_PES, "ts_limit_units_per_pes",                                                                \
+      "PES packets with too many access units (the rest is dropped)")                                                  \
+    X(TS_UNITS_DAMAGED, "ts_units_damaged", "video access units that lack bytes")                                      \
+    X(TS_AUDIO_DAMAGED, "ts_audio_frames_damaged", "audio frames cut by a loss (dropped)")                             \
+    X(TS_AUDIO_RESYNCS, "ts_audio_resyncs", "times that an audio frame was not where it should begin")                 \
+    X(TS_AUDIO_MALFORMED, "ts_audio_malformed", "audio frames that could not be read (dropped)")                       \
+    X(TS_UNTIMED, "ts_untimed_units", "access units before any timestamp (dropped)")                                   \
+    X(TS_BEFORE_CONFIG, "ts_units_before_config", "access units before their codec configuration (dropped)")           \
+    X(TS_EARLY_END_WRONG, "ts_early_ends_wrong", "access units given too early and cut short")                         \
+    X(TS_CLOCK_BREAKS, "ts_clock_breaks", "declared discontinuities of the program clock")                             \
+    X(TS_METADATA_ID3, "ts_metadata_id3", "timed ID3 tags received")                                                   \
+    X(TS_METADATA_SCTE35, "ts_metadata_scte35", "SCTE-35 sections received")                                           \
+    X(TS_METADATA_KLV, "ts_metadata_klv", "KLV packets received")                                                      \
     X(PUBLISH_ACCEPTED, "publish_accepted", "publishers accepted")                                                     \
     X(PUBLISH_REFUSED_BUSY, "publish_refused_busy", "publishers refused: the name is in use")                          \
     X(PUBLISH_REFUSED_KEY, "publish_refused_key", "publishers refused: wrong or missing key")                          \

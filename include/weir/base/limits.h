@@ -32,6 +32,19 @@
 #define ERTMP_MODEX_MAX 8               /* refuse the message */
 #define ERTMP_TRACKS_MAX 16             /* refuse the message */
 
+/* -- MPEG transport streams in -- */
+#define TS_PIDS_MAX 32                      /* followed at once, tables included: the rest of a program is refused */
+#define TS_PROGRAMS_MAX 512                 /* looked at in a PAT: the rest is skipped */
+#define TS_STREAMS_MAX 24                   /* of a program: the rest is refused */
+#define TS_AUDIO_TRACKS_MAX 8               /* carried: the rest is refused */
+#define TS_SECTION_BYTES_MAX 1024           /* PAT, PMT (H.222.0 2.4.4): drop the section */
+#define TS_PRIVATE_SECTION_BYTES_MAX 4096   /* SCTE-35: drop the section */
+#define TS_VIDEO_UNIT_BYTES_MAX (8 * MIB)   /* an access unit: what is above is dropped, the unit is damaged */
+#define TS_AUDIO_FRAME_BYTES_MAX (64 * KIB) /* a frame's claim: resynchronise */
+#define TS_METADATA_BYTES_MAX (256 * KIB)   /* a PES of metadata: dropped */
+#define TS_UNITS_PER_PES_MAX 1024           /* access units or audio frames: the rest of the PES is dropped */
+#define TS_EARLY_END_RUN 64                 /* units that ended as foretold before that is trusted */
+
 /* -- media -- */
 #define CODEC_CONFIG_BYTES_MAX (4 * KIB)  /* refuse the configuration */
 #define NAL_UNITS_PER_FRAME_MAX 4096      /* refuse the frame */

@@ -68,11 +68,14 @@ WEIR_MUST_CHECK enum weir_err codec_describe(enum media_codec codec, struct byte
                                              const char **why);
 
 /* Wire form (FLV sequence header body or Enhanced RTMP SequenceStart body) to mp4 form, in a new blob owned by the caller.
- * HEVC: array_completeness is set. Opus: an empty body gives 48 kHz stereo. VP9: accepted with and without FullBox header. */
+ * HEVC: array_completeness is set. Opus: an empty body gives 48 kHz stereo. VP9: accepted with and without FullBox header.
+ * The mp4 form itself is taken as it is. */
 WEIR_MUST_CHECK enum weir_err codec_config_from_wire(enum media_codec codec, struct byte_span wire, struct blob **out,
                                                      const char **why);
 
-/* For codecs without a configuration: derives the mp4 form from a frame. MP3 gives an empty blob and the facts in *facts. */
+/* Derives the mp4 form from a frame. Codecs without a configuration: from any frame (MP3: an empty blob, the facts say it all). H264, HEVC:
+ * from the parameter sets in a sample with 4-byte lengths; AV1: from the sequence header in a temporal unit. WEIR_NOT_FOUND: there
+ * are none in this one. */
 WEIR_MUST_CHECK enum weir_err codec_config_from_frame(enum media_codec codec, struct byte_span frame, struct blob **out,
                                                       struct codec_facts *facts, const char **why);
 
