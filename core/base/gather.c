@@ -22,6 +22,8 @@ struct gather {
     /* the pass under way: an unwatch from a callback must not leave a dangling pointer in it */
     struct epoll_event events[EVENTS_PER_PASS];
     int event_count;
+    struct gather_watch *again;         /* those with more to read than their socket says */
+    struct gather_watch *serving_again; /* what is left of that list in the pass under way */
 };
 
 static unsigned to_epoll(unsigned events)
@@ -35,10 +37,23 @@ static unsigned from_epoll(uint32_t events)
            (events & (EPOLLERR | EPOLLHUP) ? GATHER_BROKEN : 0u);
 }
 
+static void serve_again(struct gather *g)
+{
+    /* who asks anew has his turn in the next pass */
+    g->serving_again = g->again;
+    g->again = NULL;
+    for (struct gather_watch *w; (w = g->serving_again);) {
+        g->serving_again = w->next_again;
+        w->is_again = false;
+        w->ready(w, GATHER_READ);
+    }
+}
+
 /* Serves whatever is ready, all of it once. Returns how many sockets that were. */
 static int serve(struct gather *g)
 {
     int served = 0;
+    if (g->again) serve_again(g);
     do {
         g->event_count = epoll_wait(g->epoll_fd, g->events, EVENTS_PER_PASS, 0);
         for (int i = 0; i < g->event_count; i++) {
@@ -53,6 +68,13 @@ static int serve(struct gather *g)
     return served;
 }
 
+/* The loop looks at the sockets first, then there is another pass. */
+static void pass_soon(struct gather *g)
+{
+    static const struct timeval at_once = { .tv_sec = 0 };
+    if (g->again && !g->is_gathering) event_add(g->readable, &at_once);
+}
+
 static void begin_gathering(struct gather *g)
 {
     if (!g->is_gathering) event_del(g->readable);
@@ -65,6 +87,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     struct gather *g = context;
     serve(g);
     if (g->gather_us > 0 && g->active >= ACTIVE_TO_GATHER) begin_gathering(g);
+    pass_soon(g);
 }
 
 static void on_pass(void *context)
@@ -78,6 +101,7 @@ static void on_pass(void *context)
     /* nothing came for a whole pass: sleep until something does */
     g->is_gathering = false;
     event_add(g->readable, NULL);
+    pass_soon(g);
 }
 
 enum weir_err gather_create(struct gather **out, struct loop *loop, int64_t gather_us)
@@ -130,9 +154,30 @@ void gather_rewatch(struct gather *g, struct gather_watch *w, unsigned events)
     w->wanted = events;
 }
 
+void gather_again(struct gather *g, struct gather_watch *w)
+{
+    if (!w->is_watched || w->is_again) return;
+    w->is_again = true;
+    w->next_again = g->again;
+    g->again = w;
+    pass_soon(g);
+}
+
+static bool take_out(struct gather_watch **list, const struct gather_watch *w)
+{
+    for (; *list; list = &(*list)->next_again) {
+        if (*list != w) continue;
+        *list = w->next_again;
+        return true;
+    }
+    return false;
+}
+
 void gather_unwatch(struct gather *g, struct gather_watch *w)
 {
     if (!w->is_watched) return;
+    if (w->is_again && !take_out(&g->again, w)) take_out(&g->serving_again, w);
+    w->is_again = false;
     epoll_ctl(g->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
     for (int i = 0; i < g->event_count; i++) {
         if (g->events[i].data.ptr == w) g->events[i].data.ptr = NULL;

@@ -103,6 +103,13 @@
     X(HTTP_LIMIT_URL, "http_limit_url_bytes", "HTTP requests with too long a URL")                                     \
     X(HTTP_LIMIT_BODY, "http_limit_body_bytes", "HTTP requests with too large a body")                                 \
     X(HTTP_MALFORMED, "http_malformed", "HTTP requests that could not be read")                                        \
+    X(TLS_OPENED, "tls_handshakes", "TLS handshakes finished")                                                         \
+    X(TLS_RESUMED, "tls_resumed", "of them, those that resumed an earlier session")                                    \
+    X(TLS_FAILED, "tls_failed", "TLS handshakes that failed")                                                          \
+    X(TLS_TIMEOUT, "tls_handshake_timeouts", "TLS connections closed: handshake not finished in time")                 \
+    X(TLS_WAITED, "tls_waited", "TLS handshakes that waited: too many were under way")                                 \
+    X(TLS_GAVE_WAY, "tls_gave_way", "TLS handshakes ended: no progress while others waited")                           \
+    X(TLS_PLAIN_TALK, "tls_plain_talk", "connections to a TLS port that did not speak TLS")                            \
     X(MAILBOX_FULL, "mailbox_full", "messages between threads refused: mailbox full")
 
 enum counter {

@@ -79,6 +79,11 @@
 #define HTTP_PIPELINE_MAX 16                /* responses waiting: stop reading */
 #define HTTP_PINNED_BYTES_MAX (64 * MIB)    /* response bytes a connection may keep alive: stop reading */
 
+/* -- TLS -- */
+#define TLS_HANDSHAKES_MAX 2048                /* under way at once, over all loops (45 KB each): newcomers wait */
+#define TLS_HANDSHAKE_STALE_US (1 * 1000000LL) /* no progress for so long while others wait: close */
+#define TLS_RECORD_BYTES (16 * KIB)            /* what a record holds (RFC 8446, 5.1) */
+
 /* -- between threads -- */
 #define MAILBOX_MESSAGES_MAX 65536 /* refuse; the sender counts it */
 #define LOOPS_MAX 64
