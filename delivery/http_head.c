@@ -1,5 +1,6 @@
 #include "http_head.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -44,16 +45,15 @@ static char *put_number(char *at, size_t v)
     return at;
 }
 
-static char *put_field(char *at, const char *name, const char *value)
+static void add(struct http_fields *f, const char *title, const char *lower, const char *value)
 {
-    at = put(at, name);
-    at = put(at, value);
-    return put(at, "\r\n");
+    assert(f->count < HTTP_FIELDS_MAX);
+    f->items[f->count++] = (struct http_field){ title, lower, value };
 }
 
-static char *put_range(char *at, const struct http_answer *a)
+static void add_range(struct http_fields *f, const struct http_answer *a)
 {
-    at = put(at, "Content-Range: bytes ");
+    char *at = put(f->range, "bytes ");
     if (a->is_range_unsatisfiable) {
         *at++ = '*';
     } else {
@@ -62,32 +62,55 @@ static char *put_range(char *at, const struct http_answer *a)
         at = put_number(at, a->first + a->bytes - 1);
     }
     *at++ = '/';
-    at = put_number(at, a->whole_bytes);
-    return put(at, "\r\n");
+    *put_number(at, a->whole_bytes) = 0;
+    add(f, "Content-Range", "content-range", f->range);
+}
+
+static const char *vary(const struct http_answer *a)
+{
+    return a->varies_by_encoding && a->varies_by_origin ? "Accept-Encoding, Origin"
+           : a->varies_by_encoding                      ? "Accept-Encoding"
+                                                        : "Origin";
+}
+
+void http_fields_collect(struct http_fields *f, const struct http_answer *a, const char *date)
+{
+    f->count = 0;
+    add(f, "Server", "server", "weir");
+    add(f, "Date", "date", date);
+    if (a->content_type) add(f, "Content-Type", "content-type", a->content_type);
+    if (a->status != 204 && a->status != 304) {
+        *put_number(f->length, a->bytes) = 0;
+        add(f, "Content-Length", "content-length", f->length);
+    }
+    if (a->cache_control) add(f, "Cache-Control", "cache-control", a->cache_control);
+    if (a->etag[0]) add(f, "ETag", "etag", a->etag);
+    if (a->is_gzip) add(f, "Content-Encoding", "content-encoding", "gzip");
+    if (a->varies_by_encoding || a->varies_by_origin) add(f, "Vary", "vary", vary(a));
+    if (a->etag[0] && !a->is_gzip) add(f, "Accept-Ranges", "accept-ranges", "bytes");
+    if (a->status == 206 || a->is_range_unsatisfiable) add_range(f, a);
+    if (a->location[0]) add(f, "Location", "location", a->location);
+    if (a->allow_origin) {
+        add(f, "Access-Control-Allow-Origin", "access-control-allow-origin", a->allow_origin);
+        add(f, "Access-Control-Expose-Headers", "access-control-expose-headers",
+            "Age, Date, Content-Length, Content-Range");
+    }
+    for (size_t i = 0; i < a->extra_count; i++) add(f, a->extra[i].title, a->extra[i].lower, a->extra[i].value);
 }
 
 size_t http_head_write(char out[HTTP_HEAD_BYTES_MAX], const struct http_answer *a, const char *date, bool keeps_alive)
 {
+    struct http_fields fields;
+    http_fields_collect(&fields, a, date);
     char *at = put(out, "HTTP/1.1 ");
     at = put(at, reason(a->status));
-    at = put(at, "\r\nServer: weir\r\n");
-    at = put_field(at, "Date: ", date);
-    if (a->content_type) at = put_field(at, "Content-Type: ", a->content_type);
-    if (a->status != 204 && a->status != 304) {
-        at = put(at, "Content-Length: ");
-        at = put_number(at, a->bytes);
+    at = put(at, "\r\n");
+    for (size_t i = 0; i < fields.count; i++) {
+        at = put(at, fields.items[i].title);
+        at = put(at, ": ");
+        at = put(at, fields.items[i].value);
         at = put(at, "\r\n");
     }
-    if (a->cache_control) at = put_field(at, "Cache-Control: ", a->cache_control);
-    if (a->etag[0]) at = put_field(at, "ETag: ", a->etag);
-    if (a->is_gzip) at = put(at, "Content-Encoding: gzip\r\n");
-    if (a->varies) at = put(at, "Vary: Accept-Encoding\r\n");
-    if (a->etag[0] && !a->is_gzip) at = put(at, "Accept-Ranges: bytes\r\n");
-    if (a->status == 206 || a->is_range_unsatisfiable) at = put_range(at, a);
-    if (a->location[0]) at = put_field(at, "Location: ", a->location);
-    at = put(at, "Access-Control-Allow-Origin: *\r\nAccess-Control-Expose-Headers: Age, Date, Content-Length, "
-                 "Content-Range\r\n");
-    if (a->extra) at = put(at, a->extra);
     at = put(at, keeps_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
     return (size_t)(at - out);
 }

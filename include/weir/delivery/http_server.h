@@ -11,6 +11,7 @@
 #include <weir/stream/registry.h>
 
 struct loop;
+struct tls_server;
 struct http_server;
 
 /* The answer of a handler. */
@@ -30,6 +31,7 @@ struct http_server_config {
     size_t loop_count;
     http_handler_fn *handler;
     void *handler_context;
+    struct tls_server *tls; /* lent, outlives the server; NULL: http_server_listen_tls is not called */
     uint32_t connections_max;
     int64_t header_us, idle_us, stall_us;
 };
@@ -37,6 +39,8 @@ struct http_server_config {
 WEIR_MUST_CHECK enum weir_err http_server_create(struct http_server **out, const struct http_server_config *config);
 /* As rtmp_server_listen. */
 WEIR_MUST_CHECK enum weir_err http_server_listen(struct http_server *s, const char *address, uint16_t *bound_port);
+/* The same for HTTPS, with HTTP/2 and HTTP/1.1 on one port. */
+WEIR_MUST_CHECK enum weir_err http_server_listen_tls(struct http_server *s, const char *address, uint16_t *bound_port);
 void http_server_stop_accepting(struct http_server *s);
 void http_server_destroy(struct http_server *s);
 uint32_t http_server_connections(const struct http_server *s);

@@ -18,12 +18,13 @@ static const struct {
 } heads[] = {
     { "a playlist, packed",
       { .status = 200,
+        .allow_origin = "*",
         .content_type = "application/vnd.apple.mpegurl",
         .cache_control = "public, max-age=1",
         .bytes = 321,
         .whole_bytes = 321,
         .is_gzip = true,
-        .varies = true,
+        .varies_by_encoding = true,
         .etag = "\"p1f-g\"" },
       true,
       "HTTP/1.1 200 OK\r\nServer: weir\r\nDate: " DATE
@@ -32,6 +33,7 @@ static const struct {
       "Accept-Encoding\r\n" CROSS_ORIGIN "Connection: keep-alive\r\n\r\n" },
     { "a range",
       { .status = 206,
+        .allow_origin = "*",
         .content_type = "video/mp4",
         .first = 10,
         .bytes = 90,
@@ -43,20 +45,25 @@ static const struct {
       "ETag: \"s1.m4s\"\r\nAccept-Ranges: bytes\r\nContent-Range: bytes 10-99/18446744073709551615\r\n" CROSS_ORIGIN
       "Connection: keep-alive\r\n\r\n" },
     { "a range behind the end",
-      { .status = 416, .bytes = 0, .whole_bytes = 100, .is_range_unsatisfiable = true },
+      { .status = 416, .allow_origin = "*", .bytes = 0, .whole_bytes = 100, .is_range_unsatisfiable = true },
       false,
       "HTTP/1.1 416 Range Not Satisfiable\r\nServer: weir\r\nDate: " DATE "\r\nContent-Length: 0\r\n"
       "Content-Range: bytes */100\r\n" CROSS_ORIGIN "Connection: close\r\n\r\n" },
     { "nothing new: no length",
-      { .status = 304, .etag = "\"p1\"" },
+      { .status = 304, .allow_origin = "*", .etag = "\"p1\"" },
       true,
       "HTTP/1.1 304 Not Modified\r\nServer: weir\r\nDate: " DATE
       "\r\nETag: \"p1\"\r\nAccept-Ranges: bytes\r\n" CROSS_ORIGIN "Connection: keep-alive\r\n\r\n" },
     { "a redirect",
-      { .status = 308, .bytes = 7, .location = "./a/" },
+      { .status = 308, .allow_origin = "*", .bytes = 7, .location = "./a/" },
       true,
       "HTTP/1.1 308 Permanent Redirect\r\nServer: weir\r\nDate: " DATE
       "\r\nContent-Length: 7\r\nLocation: ./a/\r\n" CROSS_ORIGIN "Connection: keep-alive\r\n\r\n" },
+    { "another origin, which may not read it",
+      { .status = 200, .varies_by_encoding = true, .varies_by_origin = true },
+      true,
+      "HTTP/1.1 200 OK\r\nServer: weir\r\nDate: " DATE
+      "\r\nContent-Length: 0\r\nVary: Accept-Encoding, Origin\r\nConnection: keep-alive\r\n\r\n" },
 };
 
 static void head_cases(void **unused_state)
