@@ -13,6 +13,7 @@
 #include <weir/base/log.h>
 #include <weir/base/loop.h>
 #include <weir/base/net.h>
+#include <weir/base/wire.h>
 #include <weir/ingest/rtmp_session.h>
 
 #define LINGER_US (2 * 1000000LL) /* for a client to read why it was refused before the socket goes */
@@ -25,6 +26,7 @@
 struct rtmp_connection {
     struct gather_watch watch; /* first: the watch is the connection */
     struct rtmp_home *home;
+    struct wire wire;
     struct rtmp_connection *next, *previous;
     struct rtmp_session *session;
     struct publication *publication;
@@ -77,7 +79,8 @@ static void destroy(struct rtmp_connection *c)
     struct rtmp_home *home = c->home;
     end_publication(c);
     gather_unwatch(home->gather, &c->watch);
-    close(c->watch.fd);
+    wire_deinit(&c->wire);
+    close(c->wire.fd);
     if (c->previous)
         c->previous->next = c->next;
     else
@@ -102,19 +105,27 @@ static void finish(struct rtmp_connection *c, const char *reason)
 
 /* -- sending -- */
 
+static unsigned to_gather(unsigned watch)
+{
+    return (watch & WIRE_READABLE ? (unsigned)GATHER_READ : 0u) | (watch & WIRE_WRITABLE ? (unsigned)GATHER_WRITE : 0u);
+}
+
 /* false: the socket is broken. */
 static bool flush(struct rtmp_connection *c)
 {
     struct byte_span out;
-    while (out = rtmp_session_output(c->session), out.bytes) {
-        const ssize_t sent = send(c->watch.fd, out.data, out.bytes, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR) continue;
-        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-        if (sent < 0) return false;
-        rtmp_session_output_sent(c->session, (size_t)sent);
+    enum wire_result result = WIRE_OK;
+    while (out = rtmp_session_output(c->session), out.bytes && result == WIRE_OK) {
+        const struct iovec piece = { (void *)out.data, out.bytes };
+        size_t sent = 0;
+        result = wire_write(&c->wire, &piece, 1, false, &sent);
+        rtmp_session_output_sent(c->session, sent);
     }
-    const bool is_deciding = rtmp_session_phase(c->session) == RTMP_DECIDING;
-    gather_rewatch(c->home->gather, &c->watch, (is_deciding ? 0u : GATHER_READ) | (out.bytes ? GATHER_WRITE : 0u));
+    if (result != WIRE_OK && result != WIRE_AGAIN) return false;
+    const bool is_reading = rtmp_session_phase(c->session) != RTMP_DECIDING;
+    const unsigned wanted = (is_reading ? WIRE_READABLE : 0u) | (out.bytes ? WIRE_WRITABLE : 0u);
+    gather_rewatch(c->home->gather, &c->watch, to_gather(wire_watch(&c->wire, wanted)));
+    if (is_reading && wire_has_buffered(&c->wire)) gather_again(c->home->gather, &c->watch);
     return true;
 }
 
@@ -124,7 +135,7 @@ static void begin_linger(struct rtmp_connection *c)
     if (c->is_lingering) return;
     c->is_lingering = true;
     c->phase_us = clock_now_us();
-    shutdown(c->watch.fd, SHUT_WR);
+    wire_end_writing(&c->wire);
 }
 
 static void settle(struct rtmp_connection *c)
@@ -400,28 +411,38 @@ static void note_phase(struct rtmp_connection *c, enum rtmp_phase before)
     if (before == RTMP_HANDSHAKE && rtmp_session_phase(c->session) == RTMP_COMMANDS) c->phase_us = c->data_us;
 }
 
+static void note_end(struct rtmp_connection *c, enum wire_result result)
+{
+    c->end_reason = result == WIRE_CLOSED ? "closed by the publisher" : wire_error(&c->wire);
+    if (result == WIRE_BROKEN && !wire_is_open(&c->wire))
+        log_event(
+            LOG_INGEST, LOG_WARN, "-", "tls_failed", "peer=%s reason=%s%s", c->peer, log_quote_text(c->end_reason).text,
+            wire_is_plain_talk(&c->wire) ? " help=\"use rtmps:// for this port, or the port for plain RTMP\"" : "");
+}
+
 static void read_socket(struct rtmp_connection *c)
 {
     size_t budget = RTMP_READ_BYTES_PER_TURN;
     while (budget && !c->end_reason && rtmp_session_phase(c->session) != RTMP_DECIDING) {
-        const ssize_t got = recv(c->watch.fd, c->home->buffer, budget, 0);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-        if (got <= 0) {
-            c->end_reason = got ? strerror(errno) : "closed by the publisher";
+        size_t got = 0;
+        const enum wire_result result = wire_read(&c->wire, c->home->buffer, budget, &got);
+        if (result == WIRE_AGAIN) return;
+        if (result != WIRE_OK) {
+            note_end(c, result);
             return;
         }
         counter_add(c->home->counters, COUNTER_RTMP_READS, 1);
-        counter_add(c->home->counters, COUNTER_RTMP_BYTES_IN, (uint64_t)got);
+        counter_add(c->home->counters, COUNTER_RTMP_BYTES_IN, got);
         c->data_us = clock_now_us();
-        c->bytes_in += (uint64_t)got;
+        c->bytes_in += got;
         if (!c->is_lingering) {
             const enum rtmp_phase before = rtmp_session_phase(c->session);
-            feed(c, c->home->buffer, (size_t)got);
+            feed(c, c->home->buffer, got);
             note_phase(c, before);
         }
-        if ((size_t)got < budget) return; /* the socket is empty: no second call to hear it */
-        budget -= (size_t)got;
+        /* the socket is empty: no second call to hear it; TLS gives one record at a time and says when there is none */
+        if (got < budget && !c->wire.tls) return;
+        budget -= got;
     }
 }
 
@@ -429,11 +450,21 @@ static void on_ready(struct gather_watch *w, unsigned events)
 {
     struct rtmp_connection *c = (struct rtmp_connection *)w;
     c->is_inside = true;
-    if (events & (GATHER_READ | GATHER_BROKEN)) read_socket(c);
-    if (events & GATHER_BROKEN && !c->end_reason && rtmp_session_phase(c->session) == RTMP_DECIDING)
-        c->end_reason = "connection lost";
+    /* TLS may have to write before it can read */
+    if (events & (GATHER_READ | GATHER_BROKEN) || !(wire_watch(&c->wire, WIRE_READABLE) & WIRE_READABLE))
+        read_socket(c);
+    /* while nobody reads, nobody else would notice */
+    const bool is_unread = rtmp_session_phase(c->session) == RTMP_DECIDING || !wire_is_open(&c->wire);
+    if (events & GATHER_BROKEN && !c->end_reason && is_unread) c->end_reason = "connection lost";
     c->is_inside = false;
     settle(c);
+}
+
+/* TLS can go on although nothing came. */
+static void on_wire_ready(void *context)
+{
+    struct rtmp_connection *c = context;
+    on_ready(&c->watch, GATHER_READ);
 }
 
 /* -- life -- */
@@ -450,7 +481,14 @@ static void set_socket_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
 }
 
-void rtmp_connection_start(struct rtmp_home *home, int fd, const struct sockaddr_storage *peer)
+static bool open_wire(struct rtmp_connection *c, int fd, bool is_tls)
+{
+    wire_init_plain(&c->wire, fd);
+    return !is_tls || wire_init_tls(&c->wire, fd, c->home->config->tls, c->home->loop_index, WIRE_NO_ALPN,
+                                    on_wire_ready, c) == WEIR_OK;
+}
+
+void rtmp_connection_start(struct rtmp_home *home, int fd, const struct sockaddr_storage *peer, bool is_tls)
 {
     loop_assert_current(home->loop);
     struct rtmp_connection *c = calloc(1, sizeof *c);
@@ -470,15 +508,16 @@ void rtmp_connection_start(struct rtmp_home *home, int fd, const struct sockaddr
     net_address_bytes(peer, address);
     if (c) c->session = rtmp_session_create(&events, home->counters);
     if (c) c->watch.ready = on_ready;
-    if (!c || !c->session || gather_watch(home->gather, &c->watch, fd, GATHER_READ)) {
+    if (c) c->home = home;
+    if (!c || !c->session || !open_wire(c, fd, is_tls) || gather_watch(home->gather, &c->watch, fd, GATHER_READ)) {
         if (c) rtmp_session_destroy(c->session);
+        if (c) wire_deinit(&c->wire);
         free(c);
         close(fd);
         home->closed(home->context, address);
         return;
     }
     set_socket_options(fd);
-    c->home = home;
     memcpy(c->address, address, sizeof address);
     net_format_peer(peer, c->peer);
     c->started_us = c->phase_us = c->data_us = clock_now_us();
@@ -486,7 +525,7 @@ void rtmp_connection_start(struct rtmp_home *home, int fd, const struct sockaddr
     if (c->next) c->next->previous = c;
     home->first = c;
     count(c, COUNTER_RTMP_ACCEPTED);
-    log_event(LOG_INGEST, LOG_DEBUG, "-", "rtmp_accepted", "peer=%s", c->peer);
+    log_event(LOG_INGEST, LOG_DEBUG, "-", "rtmp_accepted", "peer=%s tls=%s", c->peer, is_tls ? "yes" : "no");
 }
 
 static void check_deadline(struct rtmp_connection *c, int64_t now_us)
@@ -497,7 +536,7 @@ static void check_deadline(struct rtmp_connection *c, int64_t now_us)
         if (now_us - c->phase_us > LINGER_US) finish(c, "refused");
     } else if (phase == RTMP_HANDSHAKE) {
         if (now_us - c->started_us <= config->handshake_us) return;
-        count(c, COUNTER_RTMP_HANDSHAKE_TIMEOUT);
+        count(c, wire_is_open(&c->wire) ? COUNTER_RTMP_HANDSHAKE_TIMEOUT : COUNTER_TLS_TIMEOUT);
         finish(c, "handshake took too long");
     } else if (phase != RTMP_PUBLISHING) {
         if (now_us - c->phase_us <= config->publish_us) return;

@@ -1,5 +1,6 @@
 #include <weir/ingest/rtmp_server.h>
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -22,7 +23,7 @@ struct branch {
 
 struct rtmp_server {
     struct rtmp_server_config config;
-    struct acceptor *acceptor;
+    struct acceptor *acceptor, *tls_acceptor;
     struct branch *branches;
     _Atomic uint32_t connections;
     struct address_counts addresses;
@@ -67,7 +68,13 @@ static bool on_admit(void *context, int fd, const struct sockaddr_storage *peer)
 static void on_arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer)
 {
     struct rtmp_server *s = context;
-    rtmp_connection_start(&s->branches[loop_index].home, fd, peer);
+    rtmp_connection_start(&s->branches[loop_index].home, fd, peer, false);
+}
+
+static void on_tls_arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer)
+{
+    struct rtmp_server *s = context;
+    rtmp_connection_start(&s->branches[loop_index].home, fd, peer, true);
 }
 
 static void on_lost(void *context, const struct sockaddr_storage *peer)
@@ -83,11 +90,16 @@ static void on_starved(void *context)
     counter_add(s->branches[0].home.counters, COUNTER_RTMP_REFUSED_TOTAL, 1);
 }
 
-static enum weir_err create_branch(struct rtmp_server *s, struct branch *b, struct loop *loop)
+static enum weir_err create_branch(struct rtmp_server *s, size_t index)
 {
-    b->home = (struct rtmp_home){
-        .config = &s->config, .loop = loop, .counters = loop_counters(loop), .closed = on_closed, .context = s
-    };
+    struct branch *b = &s->branches[index];
+    struct loop *loop = s->config.loops[index];
+    b->home = (struct rtmp_home){ .config = &s->config,
+                                  .loop = loop,
+                                  .loop_index = index,
+                                  .counters = loop_counters(loop),
+                                  .closed = on_closed,
+                                  .context = s };
     b->home.buffer = malloc(RTMP_READ_BYTES_PER_TURN);
     b->tick = loop_timer_create(loop, on_tick, b);
     if (!b->home.buffer || !b->tick) return WEIR_NOMEM;
@@ -103,8 +115,8 @@ enum weir_err rtmp_server_create(struct rtmp_server **out, const struct rtmp_ser
     if (getrandom(&s->addresses.salt, sizeof s->addresses.salt, 0) < 0) s->addresses.salt = (uint64_t)clock_now_us();
     s->branches = calloc(config->loop_count, sizeof *s->branches);
     enum weir_err err = s->branches ? WEIR_OK : WEIR_NOMEM;
-    for (size_t i = 0; !err && i < config->loop_count; i++) err = create_branch(s, &s->branches[i], config->loops[i]);
-    const struct acceptor_config acceptor = {
+    for (size_t i = 0; !err && i < config->loop_count; i++) err = create_branch(s, i);
+    struct acceptor_config acceptor = {
         .loops = config->loops,
         .loop_count = config->loop_count,
         .context = s,
@@ -114,6 +126,8 @@ enum weir_err rtmp_server_create(struct rtmp_server **out, const struct rtmp_ser
         .starved = on_starved,
     };
     if (!err) err = acceptor_create(&s->acceptor, &acceptor);
+    acceptor.arrived = on_tls_arrived;
+    if (!err && config->tls) err = acceptor_create(&s->tls_acceptor, &acceptor);
     if (err) {
         rtmp_server_destroy(s);
         return err;
@@ -127,15 +141,23 @@ enum weir_err rtmp_server_listen(struct rtmp_server *s, const char *address, uin
     return acceptor_listen(s->acceptor, address, bound_port);
 }
 
+enum weir_err rtmp_server_listen_tls(struct rtmp_server *s, const char *address, uint16_t *bound_port)
+{
+    assert(s->tls_acceptor);
+    return acceptor_listen(s->tls_acceptor, address, bound_port);
+}
+
 void rtmp_server_stop_accepting(struct rtmp_server *s)
 {
     acceptor_stop(s->acceptor);
+    acceptor_stop(s->tls_acceptor);
 }
 
 void rtmp_server_destroy(struct rtmp_server *s)
 {
     if (!s) return;
     acceptor_destroy(s->acceptor);
+    acceptor_destroy(s->tls_acceptor);
     for (size_t i = 0; s->branches && i < s->config.loop_count; i++) {
         struct branch *b = &s->branches[i];
         rtmp_connections_close_all(&b->home);

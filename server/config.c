@@ -96,9 +96,32 @@ static enum weir_err check_path(const struct config_path *path, struct config_er
     return WEIR_OK;
 }
 
-enum weir_err config_check(const struct config *c, struct config_error *error)
+/* A certificate alone is enough to have both: on their usual ports, unless said otherwise. */
+static enum weir_err check_tls(struct config *c, struct config_error *error)
+{
+    static const struct config_addresses https = { .items = { "[::]:8443" }, .count = 1 },
+                                         rtmps = { .items = { "[::]:1936" }, .count = 1 };
+    const bool has_cert = c->tls_cert[0], has_key = c->tls_key[0];
+    if (has_cert != has_key) {
+        snprintf(error->text, sizeof error->text, "tls.%s is set and tls.%s is not; expected both",
+                 has_cert ? "cert" : "key", has_cert ? "key" : "cert");
+        return WEIR_CONFIG;
+    }
+    if (!has_cert && (c->https.count || c->rtmps.count)) {
+        snprintf(error->text, sizeof error->text,
+                 "listen.%s needs tls.cert and tls.key; `weir cert dev` makes a pair for trying out",
+                 c->https.count ? "https" : "rtmps");
+        return WEIR_CONFIG;
+    }
+    if (has_cert && !c->https.is_given) c->https = https;
+    if (has_cert && !c->rtmps.is_given) c->rtmps = rtmps;
+    return WEIR_OK;
+}
+
+enum weir_err config_check(struct config *c, struct config_error *error)
 {
     enum weir_err err = check_path(&c->defaults, error);
+    if (!err) err = check_tls(c, error);
     for (size_t i = 0; !err && i < c->path_count; i++) err = check_path(&c->paths[i], error);
     if (!err && strcmp(c->log_format, "text") && strcmp(c->log_format, "json")) {
         snprintf(error->text, sizeof error->text, "log.format: expected text or json");

@@ -15,9 +15,9 @@
 static const struct config_key keys[] = {
     { "listen.rtmp", KEY_ADDRESSES, AT(rtmp), 0, 0, ADDRESSES },
     { "listen.http", KEY_ADDRESSES, AT(http), 0, 0, ADDRESSES },
-    { "listen.rtmps", KEY_LATER, 0, 0, 0, "" },
+    { "listen.rtmps", KEY_ADDRESSES, AT(rtmps), 0, 0, ADDRESSES },
     { "listen.srt", KEY_LATER, 0, 0, 0, "" },
-    { "listen.https", KEY_LATER, 0, 0, 0, "" },
+    { "listen.https", KEY_ADDRESSES, AT(https), 0, 0, ADDRESSES },
     { "hls.segment", KEY_DURATION, AT(defaults.hls.segment_us), SECOND / 2, 20 * SECOND,
       "a duration from 500ms to 20s" },
     { "hls.segment_max", KEY_DURATION, AT(defaults.hls.segment_max_us), SECOND, 30 * SECOND,
@@ -46,8 +46,8 @@ static const struct config_key keys[] = {
     { "log.level", KEY_TEXT, AT(log_level), 1, CONFIG_TEXT_BYTES - 1,
       "error, warn, info or debug, also per room: info,ingest=debug" },
     { "log.format", KEY_TEXT, AT(log_format), 1, 15, "text or json" },
-    { "tls.cert", KEY_LATER, 0, 0, 0, "" },
-    { "tls.key", KEY_LATER, 0, 0, 0, "" },
+    { "tls.cert", KEY_TEXT, AT(tls_cert), 1, CONFIG_TEXT_BYTES - 1, "a file: the certificate and its chain in PEM" },
+    { "tls.key", KEY_TEXT, AT(tls_key), 1, CONFIG_TEXT_BYTES - 1, "a file: the certificate's private key in PEM" },
 };
 
 static const struct config_key path_keys[] = {
@@ -166,7 +166,7 @@ static bool parse_damage(const char *text, enum damage_policy *out)
 
 static bool parse_addresses(const char *const *values, size_t count, struct config_addresses *out)
 {
-    struct config_addresses parsed = { .count = 0 };
+    struct config_addresses parsed = { .is_given = true };
     if (count > CONFIG_ADDRESSES_MAX) return false;
     for (size_t i = 0; i < count; i++) {
         if (strlen(values[i]) >= CONFIG_ADDRESS_BYTES || !strrchr(values[i], ':')) return false;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
+#include <weir/base/tls.h>
 #include <weir/delivery/http_server.h>
 #include <weir/ingest/rtmp_server.h>
 #include <weir/packager/packager.h>
@@ -28,9 +29,10 @@ struct house {
     struct registry *registry;
     struct loop *loops[LOOPS_MAX];
     size_t loop_count;
+    struct tls_server *tls; /* NULL: no certificate */
     struct rtmp_server *rtmp;
     struct http_server *http;
-    struct house_listener listeners[2 * CONFIG_ADDRESSES_MAX];
+    struct house_listener listeners[4 * CONFIG_ADDRESSES_MAX];
     size_t listener_count;
     struct packager_config packager;
     _Atomic bool is_ready;
@@ -71,6 +73,7 @@ static enum weir_err create_servers(struct house *h)
         .registry = h->registry,
         .loops = h->loops,
         .loop_count = h->loop_count,
+        .tls = h->tls,
         .gather_us = c->gather_us,
         .idle_us = c->idle_us,
         .handshake_us = c->handshake_us,
@@ -84,6 +87,7 @@ static enum weir_err create_servers(struct house *h)
         .loop_count = h->loop_count,
         .handler = pages_handle,
         .handler_context = h,
+        .tls = h->tls,
         .connections_max = c->http_connections,
         .header_us = HTTP_HEADER_US_MAX,
         .idle_us = HTTP_IDLE_US_MAX,
@@ -94,10 +98,33 @@ static enum weir_err create_servers(struct house *h)
     return err;
 }
 
+static enum weir_err create_tls(struct house *h, struct config_error *error)
+{
+    if (!h->config->tls_cert[0]) return WEIR_OK;
+    const struct tls_server_config config = {
+        .cert_file = h->config->tls_cert, .key_file = h->config->tls_key, .loops = h->loops, .loop_count = h->loop_count
+    };
+    struct tls_error why;
+    const enum weir_err err = tls_server_create(&h->tls, &config, &why);
+    if (err) snprintf(error->text, sizeof error->text, "tls.cert, tls.key: %s", why.text);
+    return err;
+}
+
 static enum weir_err listen_one(struct house *h, const char *protocol, const char *address, uint16_t *port)
 {
-    return !strcmp(protocol, "rtmp") ? rtmp_server_listen(h->rtmp, address, port)
-                                     : http_server_listen(h->http, address, port);
+    static const struct {
+        const char *protocol;
+        bool is_rtmp, is_tls;
+    } kinds[] = {
+        { "rtmp", true, false }, { "rtmps", true, true }, { "http", false, false }, { "https", false, true }
+    };
+    size_t i = 0;
+    while (strcmp(kinds[i].protocol, protocol)) i++;
+    if (kinds[i].is_rtmp)
+        return kinds[i].is_tls ? rtmp_server_listen_tls(h->rtmp, address, port)
+                               : rtmp_server_listen(h->rtmp, address, port);
+    return kinds[i].is_tls ? http_server_listen_tls(h->http, address, port)
+                           : http_server_listen(h->http, address, port);
 }
 
 static enum weir_err listen_all(struct house *h, const char *protocol, const struct config_addresses *addresses,
@@ -148,13 +175,16 @@ static enum weir_err build(struct house *h, struct config_error *error)
     };
     if (!err) err = registry_create(&h->registry, &registry);
     if (!err) err = create_loops(h);
+    if (!err && create_tls(h, error)) return WEIR_CONFIG;
     if (!err) err = create_servers(h);
     if (err) {
         snprintf(error->text, sizeof error->text, "cannot start: %s", err_name(err));
         return err;
     }
     err = listen_all(h, "rtmp", &h->config->rtmp, error);
+    if (!err) err = listen_all(h, "rtmps", &h->config->rtmps, error);
     if (!err) err = listen_all(h, "http", &h->config->http, error);
+    if (!err) err = listen_all(h, "https", &h->config->https, error);
     for (size_t i = 0; !err && i < h->loop_count; i++) {
         err = loop_start(h->loops[i]);
         if (err) snprintf(error->text, sizeof error->text, "cannot start a thread: %s", strerror(errno));
@@ -204,11 +234,28 @@ void house_destroy(struct house *h)
     rtmp_server_destroy(h->rtmp);
     http_server_destroy(h->http);
     drain_loops(h);
+    tls_server_destroy(h->tls);
     registry_destroy(h->registry);
     for (size_t i = 0; i < h->loop_count; i++) loop_destroy(h->loops[i]);
     auth_destroy(h->auth);
     explicit_bzero(h->state.key, sizeof h->state.key);
     free(h);
+}
+
+void house_reload(struct house *h)
+{
+    struct tls_error error; /* was logged */
+    if (!h->tls)
+        log_event(
+            LOG_SERVER, LOG_WARN, "-", "signal_ignored",
+            "signal=SIGHUP reason=\"there is no certificate to read again; restart weir to read its configuration\"");
+    else
+        tls_server_reload(h->tls, &error);
+}
+
+void house_look_at_files(struct house *h)
+{
+    if (h->tls) tls_server_look(h->tls, clock_now_us());
 }
 
 size_t house_listeners(const struct house *h, const struct house_listener **listeners)

@@ -10,12 +10,14 @@
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
+#include <weir/server/cert_dev.h>
 #include <weir/server/config.h>
 #include <weir/server/house.h>
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 #define SETS_MAX 128
-#define TIDY_S 10
+#define LOOK_S 2 /* at files that may have changed */
+#define LOOKS_PER_TIDY 5
 
 static const char usage[] =
     "weir - live ingest edge server: RTMP in, HLS out\n"
@@ -23,6 +25,7 @@ static const char usage[] =
     "usage: weir serve [-c weir.yaml] [--set key=value]...   run the server; needs no configuration\n"
     "       weir check -c weir.yaml                          read a configuration and say what is wrong with it\n"
     "       weir capabilities                                what this build can take in and give out\n"
+    "       weir cert dev [--dir DIR] [--name HOST]          make a certificate for trying out HTTPS and RTMPS\n"
     "       weir version\n"
     "\n"
     "Publish from OBS:   server rtmp://HOST/live   stream key NAME            (from another machine: NAME?key=KEY)\n"
@@ -158,8 +161,12 @@ static void print_welcome(const struct house *h)
            "  In OBS, Settings, Stream, Service \"Custom...\":\n"
            "    Server       rtmp://localhost:%u/live\n"
            "    Stream Key   studio\n"
-           "  Watch          http://localhost:%u/live/studio/\n\n",
+           "  Watch          http://localhost:%u/live/studio/\n",
            rtmp, http);
+    const unsigned rtmps = port_of(h, "rtmps"), https = port_of(h, "https");
+    if (rtmps) printf("  Encrypted:     Server rtmps://HOST:%u/live\n", rtmps);
+    if (https) printf("                 https://HOST:%u/live/studio/\n", https);
+    putchar('\n');
     if (isatty(STDOUT_FILENO))
         printf("  From another machine: its name instead of localhost, and the stream key  studio?key=%s\n",
                house_key(h));
@@ -169,6 +176,22 @@ static void print_welcome(const struct house *h)
                "  %s%s\n",
                house_key_file(h), house_is_key_new(h) ? " (made just now)" : "");
     fflush(stdout);
+}
+
+/* Until SIGINT or SIGTERM. SIGHUP reads the certificate again; so does a change of its files. */
+static int wait_for_end(struct house *house, const sigset_t *signals)
+{
+    static const struct timespec interval = { .tv_sec = LOOK_S };
+    for (unsigned looks = 0;;) {
+        const int caught = sigtimedwait(signals, NULL, &interval);
+        if (caught == SIGINT || caught == SIGTERM) return caught;
+        if (caught == SIGHUP) {
+            house_reload(house);
+            continue;
+        }
+        house_look_at_files(house);
+        if (++looks % LOOKS_PER_TIDY == 0) house_tidy(house);
+    }
 }
 
 static int serve(const struct arguments *arguments)
@@ -196,16 +219,7 @@ static int serve(const struct arguments *arguments)
         return EXIT_FAILURE;
     }
     print_welcome(house);
-    const struct timespec pause = { .tv_sec = TIDY_S };
-    int caught = 0;
-    do {
-        caught = sigtimedwait(&signals, NULL, &pause);
-        if (caught < 0)
-            house_tidy(house);
-        else if (caught == SIGHUP)
-            log_event(LOG_SERVER, LOG_WARN, "-", "signal_ignored",
-                      "signal=SIGHUP reason=\"restart weir to read its configuration again\"");
-    } while (caught < 0 || caught == SIGHUP);
+    const int caught = wait_for_end(house, &signals);
     log_event(LOG_SERVER, LOG_INFO, "-", "stopping", "signal=%s", caught == SIGINT ? "SIGINT" : "SIGTERM");
     house_destroy(house);
     config_deinit(&config);
@@ -223,12 +237,34 @@ static int check(const struct arguments *arguments)
     return EXIT_SUCCESS;
 }
 
+static int cert(int argc, char **argv)
+{
+    const char *dir = ".", *host = NULL;
+    struct cert_files files;
+    struct config_error error = { "" };
+    if (argc < 3 || strcmp(argv[2], "dev")) return complain("expected `weir cert dev`");
+    for (int i = 3; i < argc; i += 2) {
+        if (i + 1 < argc && !strcmp(argv[i], "--dir"))
+            dir = argv[i + 1];
+        else if (i + 1 < argc && !strcmp(argv[i], "--name"))
+            host = argv[i + 1];
+        else
+            return complain("cert dev takes --dir DIR and --name HOST");
+    }
+    if (cert_dev_make(dir, host, &files, &error)) return fprintf(stderr, "weir: %s\n", error.text), EXIT_FAILURE;
+    printf("Made %s and %s, good for a year on this machine%s%s.\n"
+           "Use them with  weir serve --set tls.cert=%s --set tls.key=%s\n"
+           "Browsers and encoders will ask whether to trust it, or have to be told to: it is signed by itself.\n",
+           files.cert, files.key, host ? " and as " : "", host ? host : "", files.cert, files.key);
+    return EXIT_SUCCESS;
+}
+
 static int capabilities(void)
 {
-    puts("ingest     rtmp (plain and digest handshake, Enhanced RTMP v1 and v2)\n"
+    puts("ingest     rtmp, rtmps (plain and digest handshake, Enhanced RTMP v1 and v2)\n"
          "video in   h264 hevc av1 vp9\n"
          "audio in   aac mp3 opus flac ac3 eac3\n"
-         "out        hls (cmaf segments)\n"
+         "out        hls (cmaf segments) over http and https\n"
          "transcode  none in this version: streams are passed through");
     return EXIT_SUCCESS;
 }
@@ -250,6 +286,7 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     if (!strcmp(command, "capabilities")) return capabilities();
+    if (!strcmp(command, "cert")) return cert(argc, argv);
     const int failed = parse_arguments(argc, argv, &arguments);
     if (failed) return failed < 0 ? EXIT_SUCCESS : failed;
     if (!strcmp(command, "serve")) return serve(&arguments);

@@ -69,6 +69,9 @@ class Server:
         except OSError:
             return False
 
+    def port(self, protocol):
+        return int(re.search(rf"listening protocol={protocol} address=\S+ port=(\d+)", self.log()).group(1))
+
     def log(self):
         with open(self.log_path, errors="replace") as file:
             return file.read()

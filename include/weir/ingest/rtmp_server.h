@@ -9,6 +9,7 @@
 #include <weir/stream/publication.h>
 
 struct loop;
+struct tls_server;
 struct rtmp_server;
 
 struct rtmp_server_config {
@@ -16,7 +17,8 @@ struct rtmp_server_config {
     struct registry *registry;
     struct loop **loops; /* connections are spread over these; lent, outlive the server */
     size_t loop_count;
-    int64_t gather_us; /* 0: wake for every send */
+    struct tls_server *tls; /* lent, outlives the server; NULL: rtmp_server_listen_tls is not called */
+    int64_t gather_us;      /* 0: wake for every send */
     int64_t idle_us, handshake_us, publish_us;
     uint32_t connections_max, connections_per_address_max;
 };
@@ -25,6 +27,8 @@ struct rtmp_server_config {
  * WEIR_CONFIG: not an address. WEIR_IO: cannot listen there (errno is kept). */
 WEIR_MUST_CHECK enum weir_err rtmp_server_create(struct rtmp_server **out, const struct rtmp_server_config *config);
 WEIR_MUST_CHECK enum weir_err rtmp_server_listen(struct rtmp_server *s, const char *address, uint16_t *bound_port);
+/* The same for RTMPS. */
+WEIR_MUST_CHECK enum weir_err rtmp_server_listen_tls(struct rtmp_server *s, const char *address, uint16_t *bound_port);
 /* Stops accepting; connections go on. Any thread. */
 void rtmp_server_stop_accepting(struct rtmp_server *s);
 void rtmp_server_destroy(struct rtmp_server *s);

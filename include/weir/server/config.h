@@ -19,6 +19,7 @@
 struct config_addresses {
     char items[CONFIG_ADDRESSES_MAX][CONFIG_ADDRESS_BYTES];
     uint32_t count;
+    bool is_given; /* by the operator, not by default */
 };
 
 enum config_access {
@@ -43,7 +44,9 @@ struct config_path {
 
 struct config {
     struct config_addresses rtmp, http;
-    struct config_path defaults; /* for names that no pattern matches */
+    struct config_addresses rtmps, https;                         /* without a certificate: none */
+    char tls_cert[CONFIG_TEXT_BYTES], tls_key[CONFIG_TEXT_BYTES]; /* files; "": no TLS */
+    struct config_path defaults;                                  /* for names that no pattern matches */
     struct config_path *paths;
     size_t path_count;
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
@@ -67,8 +70,9 @@ WEIR_MUST_CHECK enum weir_err config_set(struct config *c, const char *assignmen
 /* A whole YAML file. file_name is for the error text. */
 WEIR_MUST_CHECK enum weir_err config_load_yaml(struct config *c, const char *text, size_t bytes, const char *file_name,
                                                struct config_error *error);
-/* What belongs together: window against segment, and so on. Call after everything is set. */
-WEIR_MUST_CHECK enum weir_err config_check(const struct config *c, struct config_error *error);
+/* What belongs together: window against segment, and so on; fills in what hangs on something else. Call after everything is
+ * set. */
+WEIR_MUST_CHECK enum weir_err config_check(struct config *c, struct config_error *error);
 /* The rule for a stream name: the first pattern that matches, or the defaults. Lent. */
 const struct config_path *config_path_for(const struct config *c, const char *stream_name);
 void config_policy(const struct config_path *path, struct stream_policy *policy);

@@ -10,7 +10,7 @@
 struct house;
 
 struct house_listener {
-    const char *protocol; /* "rtmp", "http" */
+    const char *protocol; /* "rtmp", "rtmps", "http", "https" */
     char address[CONFIG_ADDRESS_BYTES];
     uint16_t port; /* the one the kernel gave */
 };
@@ -19,6 +19,12 @@ struct house_listener {
 WEIR_MUST_CHECK enum weir_err house_create(struct house **out, const struct config *config, struct config_error *error);
 /* Stops accepting, ends the streams, frees everything. */
 void house_destroy(struct house *h);
+
+/* Reads again what can be while the house stands: the certificate. One that is not usable is refused and the one before stays.
+ * What came of it is logged. May block on files. */
+void house_reload(struct house *h);
+/* The same where the files have changed; to be called every few seconds. */
+void house_look_at_files(struct house *h);
 
 size_t house_listeners(const struct house *h, const struct house_listener **listeners); /* lent */
 struct registry *house_registry(struct house *h);
