@@ -68,6 +68,18 @@
 #define PLAYLIST_BYTES_MAX (1 * MIB)
 #define VIEWERS_TRACKED_MAX 4096 /* more are served, not counted one by one */
 
+/* -- transcoding -- */
+#define LADDER_RUNGS_MAX 8                /* refuse the configuration */
+#define LADDER_SIDE_MAX 8192              /* pixels: larger sources are passed through */
+#define LADDER_REORDER_MAX 64             /* keyframes planned and not yet decoded: give up the earliest */
+#define LADDER_QUEUE_BYTES_MAX (48 * MIB) /* in front of a decoder: drop to the next keyframe */
+#define LADDER_QUEUE_90K_MAX (3 * 90000)  /* the same, by media time */
+#define LADDER_QUEUE_ITEMS_MAX 4096       /* the same, by count */
+#define LADDER_FRAMES_WAITING_MAX 4       /* in front of an encoder: the decoder waits; behind a stalled one: drop */
+#define LADDER_IN_FLIGHT_MAX 256          /* frames inside an encoder: replace it */
+#define LADDER_STALL_US 1500000           /* an encoder or decoder that has work and does not answer: replace it */
+#define CAPTION_BYTES_MAX (31 * 3)        /* of one frame (CEA-708 cc_count is five bits): drop the oldest */
+
 /* -- HTTP -- */
 #define HTTP_CONNECTIONS_MAX 20000          /* answer 503 and close (delivery.connections) */
 #define HTTP_HEADER_BYTES_MAX (16 * KIB)    /* 431 */
