@@ -80,6 +80,26 @@ enum weir_err net_listen(const char *address, int *fd, uint16_t *bound_port)
     return WEIR_OK;
 }
 
+enum weir_err net_bind_datagram(const char *address, int *fd, uint16_t *bound_port)
+{
+    struct sockaddr_storage parsed;
+    socklen_t bytes = 0;
+    const enum weir_err err = parse_address(address, &parsed, &bytes);
+    if (err) return err;
+    const int bound = socket(parsed.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), off = 0;
+    if (bound < 0) return WEIR_IO;
+    if (parsed.ss_family == AF_INET6) setsockopt(bound, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(bound, (struct sockaddr *)&parsed, bytes)) {
+        const int why = errno;
+        close(bound);
+        errno = why;
+        return WEIR_IO;
+    }
+    *fd = bound;
+    *bound_port = local_port(bound);
+    return WEIR_OK;
+}
+
 int net_accept(int listen_fd, struct sockaddr_storage *peer)
 {
     socklen_t bytes = sizeof *peer;
@@ -95,6 +115,22 @@ void net_address_bytes(const struct sockaddr_storage *peer, uint8_t out[16])
     }
     memcpy(out, mapped, 12);
     memcpy(out + 12, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+}
+
+bool net_parse_numeric(const char *host, uint16_t port, struct sockaddr_storage *out)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &v6->sin6_addr) != 1) return false;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    return true;
 }
 
 static bool is_mapped(const uint8_t address[16])
