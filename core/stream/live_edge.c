@@ -76,6 +76,15 @@ const char *live_edge_name(const struct live_edge *e)
     return e->name;
 }
 
+void edge_transport_begin(struct edge_transport *t, const char *protocol, bool has_figures)
+{
+#define X(field, type, help) figure_set(&t->field, 0);
+    WEIR_TRANSPORT_FIGURES(X)
+#undef X
+    atomic_store_explicit(&t->has_figures, has_figures, memory_order_relaxed);
+    atomic_store_explicit(&t->protocol, protocol, memory_order_relaxed);
+}
+
 struct edge_figures *live_edge_figures(struct live_edge *e)
 {
     return &e->figures;

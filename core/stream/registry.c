@@ -293,6 +293,12 @@ static enum publish_verdict furnish(struct registry *r, struct entry *e, const s
     return PUBLISH_ALLOWED;
 }
 
+static void fill_claim(struct claim *claim, const struct publish_request *request)
+{
+    memcpy(claim->address, request->address, sizeof claim->address);
+    if (request->key[0]) claim->key_hash = hash_bytes(claim->registry->salt, request->key, strlen(request->key)) | 1;
+}
+
 static enum publish_verdict decide(struct registry *r, struct claim *claim, const char *name, struct entry **fresh,
                                    struct loop **hand_over_from)
 {
@@ -318,6 +324,19 @@ static enum publish_verdict decide(struct registry *r, struct claim *claim, cons
     return PUBLISH_ALLOWED;
 }
 
+enum publish_verdict registry_foresee(struct registry *r, const struct publish_request *request,
+                                      const struct stream_policy *policy)
+{
+    struct claim claim = { .registry = r, .policy = *policy };
+    fill_claim(&claim, request);
+    pthread_mutex_lock(&r->lock);
+    const struct entry *e = find(r, request->name, strlen(request->name));
+    const bool is_busy = e && e->state == ENTRY_LIVE && !may_replace(r, e, &claim, clock_now_us());
+    const bool is_full = !e && r->count >= r->config.streams_max;
+    pthread_mutex_unlock(&r->lock);
+    return is_busy ? PUBLISH_BUSY : is_full ? PUBLISH_LIMIT : PUBLISH_ALLOWED;
+}
+
 static void drop_fresh(struct registry *r, struct entry *e)
 {
     pthread_mutex_lock(&r->lock);
@@ -333,8 +352,7 @@ struct claim *registry_claim(struct registry *r, struct loop *loop, const struct
     struct claim *claim = calloc(1, sizeof *claim);
     if (!claim) return NULL;
     *claim = (struct claim){ .registry = r, .loop = loop, .events = *events, .policy = *policy };
-    memcpy(claim->address, request->address, sizeof claim->address);
-    if (request->key[0]) claim->key_hash = hash_bytes(r->salt, request->key, strlen(request->key)) | 1;
+    fill_claim(claim, request);
     struct entry *fresh = NULL;
     struct loop *from = NULL;
     pthread_mutex_lock(&r->lock);

@@ -13,6 +13,7 @@
 #include <weir/media/timeline.h>
 #include <weir/media/track.h>
 #include <weir/stream/edge_snapshot.h>
+#include <weir/stream/edge_transport.h>
 
 enum stream_state {
     STREAM_WAITING = 1 /* no frame yet */,
@@ -39,6 +40,7 @@ struct edge_figures {
     _Atomic uint64_t window_bytes;         /* media bytes kept alive for this stream */
     _Atomic uint64_t publishes;            /* publishers accepted, first included */
     _Atomic uint64_t started_wall_us;
+    struct edge_transport transport;
 };
 
 /* One writer, any reader: relaxed is enough, and costs what a plain integer costs. */

@@ -27,7 +27,8 @@ struct publish_request {
     char key[RTMP_NAME_BYTES_MAX + 1];    /* "": none given */
     char peer[64];                        /* "127.0.0.1:52000", for logs */
     uint8_t address[16];                  /* IPv6 or v4-mapped */
-    const char *protocol;                 /* "rtmp" */
+    const char *protocol;                 /* static text, for logs and figures: "rtmp", "srt" */
+    bool is_configured;                   /* the operator himself asks for it (a pull): no key is needed */
 };
 
 struct publish_gate {

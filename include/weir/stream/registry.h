@@ -41,6 +41,11 @@ struct claim *registry_claim(struct registry *r, struct loop *loop, const struct
  * The claim and the stream must not be used afterwards; no event comes after this. */
 void registry_release(struct registry *r, struct claim *claim, bool is_final);
 
+/* Whether a claim would surely be refused if it came now: PUBLISH_BUSY, PUBLISH_LIMIT; PUBLISH_ALLOWED where only the claim can
+ * tell. Changes nothing. For those who must answer before they may claim. */
+enum publish_verdict registry_foresee(struct registry *r, const struct publish_request *request,
+                                      const struct stream_policy *policy);
+
 /* A reference on the edge of a name that is live, holding or ended lately; NULL: unknown. */
 struct live_edge *registry_find(struct registry *r, const char *name, size_t name_bytes);
 /* References on up to max edges, by name. Returns how many. */

@@ -220,6 +220,28 @@ static void one_name_one_publisher(void **state)
     teardown(&h);
 }
 
+/* Asked beforehand, the registry says no only where the claim would. */
+static void what_can_be_foreseen(void **state)
+{
+    struct house h;
+    setup(&h, 1, 60000000);
+    struct publisher first = publisher(&h, 0, "live/a", "k1", 1), other = publisher(&h, 1, "live/a", "k2", 2),
+                     new = publisher(&h, 1, "live/b", "k2", 2);
+    assert_int_equal(registry_foresee(h.registry, &first.request, &policy), PUBLISH_ALLOWED);
+    assert_int_equal(registry_count(h.registry), 0);
+    publish(&first);
+    expect(&first, ACCEPTED);
+    assert_int_equal(registry_foresee(h.registry, &other.request, &policy), PUBLISH_BUSY);
+    assert_int_equal(registry_foresee(h.registry, &new.request, &policy), PUBLISH_LIMIT);
+    assert_int_equal(registry_foresee(h.registry, &first.request, &policy), PUBLISH_ALLOWED); /* itself, coming back */
+    policy.may_take_over = true;
+    assert_int_equal(registry_foresee(h.registry, &other.request, &policy), PUBLISH_ALLOWED);
+    policy.may_take_over = false;
+    leave(&first, false);
+    assert_int_equal(registry_foresee(h.registry, &other.request, &policy), PUBLISH_ALLOWED); /* held for whoever may */
+    teardown(&h);
+}
+
 static void the_same_key_and_address_comes_back_on_another_loop(void **state)
 {
     struct house h;
@@ -305,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_name_one_publisher),
+        cmocka_unit_test(what_can_be_foreseen),
         cmocka_unit_test(the_same_key_and_address_comes_back_on_another_loop),
         cmocka_unit_test(whoever_is_allowed_to_takes_over),
         cmocka_unit_test(held_then_ended_then_forgotten),
