@@ -188,6 +188,7 @@ static void on_accepted(void *context, struct stream *stream)
     struct rtmp_connection *c = context;
     c->stream = stream;
     c->phase_us = c->data_us = clock_now_us();
+    edge_transport_begin(&live_edge_figures(stream_edge(stream))->transport, "rtmp", false);
     set_active(c, true);
     count(c, COUNTER_PUBLISH_ACCEPTED);
     log_event(LOG_INGEST, LOG_INFO, log_name(c), "publish_started", "peer=%s client=%s", c->peer,

@@ -110,6 +110,20 @@ static json_t *renditions_json(struct live_edge *edge)
     return list;
 }
 
+/* NULL: nobody published yet. */
+static json_t *transport_json(struct edge_transport *t)
+{
+    const char *protocol = atomic_load_explicit(&t->protocol, memory_order_relaxed);
+    if (!protocol) return NULL;
+    json_t *o = json_object();
+    set(o, "protocol", json_string(protocol));
+    if (!atomic_load_explicit(&t->has_figures, memory_order_relaxed)) return o;
+#define X(field, type, help) set_number(o, #field, figure_read(&t->field));
+    WEIR_TRANSPORT_FIGURES(X)
+#undef X
+    return o;
+}
+
 /* "/live/a%20b/": as a browser wants it in an address. */
 static void write_play_url(struct byte_writer *w, const char *name)
 {
@@ -138,6 +152,8 @@ static json_t *stream_json(struct live_edge *edge)
     set(o, "state", json_string(state_name(live_edge_state(edge))));
     if (!url.failed) set(o, "play", json_string((const char *)url.data));
     byte_writer_deinit(&url);
+    json_t *transport = transport_json(&f->transport);
+    if (transport) set(o, "transport", transport);
     set(o, "tracks", tracks_json(edge));
     set(o, "unsupported_tracks", unsupported_json(edge));
     set(o, "renditions", renditions_json(edge));
@@ -221,6 +237,7 @@ static bool reply_server(struct house *h, struct http_reply *reply)
     set_number(root, "loops", house_loops(h, &loops));
     set_number(root, "streams", registry_count(house_registry(h)));
     set_number(root, "rtmp_connections", house_rtmp_connections(h));
+    set_number(root, "srt_connections", house_srt_connections(h));
     set_number(root, "http_connections", house_http_connections(h));
     return reply_json(reply, root);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_internal.h"
 #include "config_keys.h"
 
 void config_init(struct config *c)
@@ -12,6 +13,19 @@ void config_init(struct config *c)
     *c = (struct config){
         .rtmp = { .items = { "[::]:1935" }, .count = 1 },
         .http = { .items = { "[::]:8080" }, .count = 1 },
+        .srt = { .items = { "[::]:8890" }, .count = 1 },
+        .srt_options = { .latency_us = SRT_LATENCY_US,
+                         .idle_us = SRT_IDLE_US_MAX,
+                         .receive_buffer_bytes = SRT_RECEIVE_BUFFER_BYTES,
+                         .flight_packets = SRT_FLIGHT_PACKETS_MAX,
+                         .udp_buffer_bytes = SRT_UDP_BUFFER_BYTES,
+                         .payload_bytes = SRT_PAYLOAD_BYTES,
+                         .drops_late = 1 },
+        .srt_default_mode = SRT_MODE_REQUEST,
+        .srt_connections = SRT_CONNECTIONS_MAX,
+        .srt_connections_per_address = SRT_CONNECTIONS_PER_ADDRESS_MAX,
+        .srt_attempts = SRT_ATTEMPTS_PER_SECOND,
+        .srt_attempts_per_address = SRT_ATTEMPTS_PER_ADDRESS_PER_SECOND,
         .defaults = { .pattern = "*",
                       .access = ACCESS_LOCAL_OR_KEY,
                       .on_damage = DAMAGE_DROP,
@@ -28,14 +42,25 @@ void config_init(struct config *c)
         .log_level = "info",
         .log_format = "text",
     };
+    srt_options_init(&c->defaults.srt);
+}
+
+void config_free_paths(struct config *c)
+{
+    for (size_t i = 0; i < c->path_count; i++) explicit_bzero(&c->paths[i], sizeof c->paths[i]);
+    free(c->paths);
+    c->paths = NULL;
+    c->path_count = 0;
 }
 
 void config_deinit(struct config *c)
 {
-    for (size_t i = 0; i < c->path_count; i++) explicit_bzero(c->paths[i].key, sizeof c->paths[i].key);
-    free(c->paths);
-    c->paths = NULL;
-    c->path_count = 0;
+    config_free_paths(c);
+    for (size_t i = 0; i < c->srt_port_count; i++) explicit_bzero(&c->srt_ports[i], sizeof c->srt_ports[i]);
+    free(c->srt_ports);
+    c->srt_ports = NULL;
+    c->srt_port_count = 0;
+    explicit_bzero(c->srt_options.passphrase, sizeof c->srt_options.passphrase);
 }
 
 enum weir_err config_set(struct config *c, const char *assignment, struct config_error *error)
@@ -55,6 +80,12 @@ enum weir_err config_set(struct config *c, const char *assignment, struct config
         const char *near = config_key_near(name);
         snprintf(error->text, sizeof error->text, "--set %s: no such key%s%s%s", name, near ? "; did you mean " : "",
                  near ? near : "", near ? "?" : "");
+        return WEIR_CONFIG;
+    }
+    if (key->kind == KEY_SECRET) {
+        snprintf(error->text, sizeof error->text,
+                 "--set %s: put it into the configuration file: process lists show arguments to everyone", name);
+        explicit_bzero(text, sizeof text);
         return WEIR_CONFIG;
     }
     const char *values[CONFIG_ADDRESSES_MAX + 1];
@@ -123,6 +154,14 @@ enum weir_err config_check(struct config *c, struct config_error *error)
     enum weir_err err = check_path(&c->defaults, error);
     if (!err) err = check_tls(c, error);
     for (size_t i = 0; !err && i < c->path_count; i++) err = check_path(&c->paths[i], error);
+    for (size_t i = 0; !err && i < c->path_count; i++) {
+        if (!c->paths[i].pull[0] || config_path_for(c, c->paths[i].pattern) == &c->paths[i]) continue;
+        snprintf(
+            error->text, sizeof error->text,
+            "paths \"%.80s\": pull: an earlier entry fits the same name and would hold for it; move this one above it",
+            c->paths[i].pattern);
+        err = WEIR_CONFIG;
+    }
     if (!err && strcmp(c->log_format, "text") && strcmp(c->log_format, "json")) {
         snprintf(error->text, sizeof error->text, "log.format: expected text or json");
         err = WEIR_CONFIG;
@@ -136,6 +175,14 @@ const struct config_path *config_path_for(const struct config *c, const char *st
         if (!fnmatch(c->paths[i].pattern, stream_name, 0)) return &c->paths[i];
     }
     return &c->defaults;
+}
+
+void config_srt_options(const struct config *c, const struct config_srt_port *port, const struct config_path *path,
+                        struct srt_options *options)
+{
+    *options = c->srt_options;
+    if (port) srt_options_overlay(options, &port->options);
+    srt_options_overlay(options, &path->srt);
 }
 
 void config_policy(const struct config_path *path, struct stream_policy *policy)

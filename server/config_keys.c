@@ -6,17 +6,42 @@
 #include <string.h>
 
 #define SECOND 1000000LL
+#define MILLION 1000000LL
 #define AT(field) offsetof(struct config, field)
 #define PATH_AT(field) offsetof(struct config_path, field)
 #define ADDRESSES "a list of address:port, for example [\"0.0.0.0:1935\"]"
+#define SRT_AT(field) offsetof(struct config, srt_options.field)
+#define SRT_PATH_AT(field) offsetof(struct config_path, srt.field)
+#define SRT_PORT_AT(field) offsetof(struct config_srt_port, options.field)
+#define STREAM "a stream name, for example live/field"
+#define BUFFER "bytes from 64KiB to 1GiB, for example 12MiB"
+#define MODE "request or publish"
+#define FILTER "a packet filter, for example fec,cols:10,rows:5"
 #define ACCESS "one of local (loopback is open, others need the key), open, key, deny"
 #define DAMAGE "drop (up to the next frame where decoding may begin) or pass"
+
+/* The same for all, for a port and for a path. */
+#define SRT_KEYS(prefix, at)                                                                                           \
+    { prefix "latency", KEY_DURATION, at(latency_us), 0, 60 * SECOND, "a duration from 0ms to 60s" },                  \
+        { prefix "idle", KEY_DURATION, at(idle_us), 5 * SECOND, 600 * SECOND, "a duration from 5s to 10m" },           \
+        { prefix "lossmaxttl", KEY_AMOUNT, at(reorder_packets), 0, 1000, "a number of packets from 0 to 1000" },       \
+        { prefix "maxbw", KEY_AMOUNT, at(bandwidth_bps), 0, 100000 * MILLION, "bits per second, for example 20M" },    \
+        { prefix "rcvbuf", KEY_AMOUNT, at(receive_buffer_bytes), 64 * KIB, 1024LL * MIB, BUFFER },                     \
+        { prefix "flight", KEY_AMOUNT, at(flight_packets), 32, MILLION, "a number of packets from 32 to 1000000" },    \
+        { prefix "tlpktdrop", KEY_SWITCH, at(drops_late), 0, 0, "yes or no" },                                         \
+        { prefix "payload_size", KEY_AMOUNT, at(payload_bytes), 188, 1456, "bytes from 188 to 1456" },                 \
+        { prefix "filter", KEY_TEXT, at(filter), 1, SRT_FILTER_BYTES_MAX, FILTER },                                    \
+        { prefix "passphrase",      KEY_SECRET,           at(passphrase), SRT_PASSPHRASE_BYTES_MIN,                    \
+          SRT_PASSPHRASE_BYTES_MAX, "10 to 79 characters" },                                                           \
+    {                                                                                                                  \
+        prefix "pbkeylen", KEY_CIPHER, at(key_bytes), 0, 0, "16, 24 or 32; 0: as the caller has it"                    \
+    }
 
 static const struct config_key keys[] = {
     { "listen.rtmp", KEY_ADDRESSES, AT(rtmp), 0, 0, ADDRESSES },
     { "listen.http", KEY_ADDRESSES, AT(http), 0, 0, ADDRESSES },
     { "listen.rtmps", KEY_ADDRESSES, AT(rtmps), 0, 0, ADDRESSES },
-    { "listen.srt", KEY_LATER, 0, 0, 0, "" },
+    { "listen.srt", KEY_ADDRESSES, AT(srt), 0, 0, ADDRESSES },
     { "listen.https", KEY_ADDRESSES, AT(https), 0, 0, ADDRESSES },
     { "hls.segment", KEY_DURATION, AT(defaults.hls.segment_us), SECOND / 2, 20 * SECOND,
       "a duration from 500ms to 20s" },
@@ -39,6 +64,16 @@ static const struct config_key keys[] = {
     { "ingest.connections_per_address", KEY_COUNT, AT(rtmp_connections_per_address), 1, 1000000,
       "a number from 1 to 1000000" },
     { "ingest.streams", KEY_COUNT, AT(streams), 1, STREAMS_MAX, "a number from 1 to 4096" },
+    SRT_KEYS("srt.", SRT_AT),
+    { "srt.udp_rcvbuf", KEY_AMOUNT, SRT_AT(udp_buffer_bytes), 64 * KIB, 1024LL * MIB, BUFFER },
+    { "srt.stream", KEY_STREAM, AT(srt_stream), 1, STREAM_NAME_BYTES_MAX, STREAM },
+    { "srt.default_mode", KEY_SRT_MODE, AT(srt_default_mode), 0, 0, MODE },
+    { "srt.connections", KEY_COUNT, AT(srt_connections), 1, 100000, "a number from 1 to 100000" },
+    { "srt.connections_per_address", KEY_COUNT, AT(srt_connections_per_address), 1, 100000,
+      "a number from 1 to 100000" },
+    { "srt.attempts", KEY_COUNT, AT(srt_attempts), 1, 10000, "a number per second from 1 to 10000" },
+    { "srt.attempts_per_address", KEY_COUNT, AT(srt_attempts_per_address), 1, 10000,
+      "a number per second from 1 to 10000" },
     { "delivery.connections", KEY_COUNT, AT(http_connections), 1, 1000000, "a number from 1 to 1000000" },
     { "server.loops", KEY_COUNT, AT(loops), 0, LOOPS_MAX, "a number from 0 (one per core) to 64" },
     { "server.core_dumps", KEY_BOOL, AT(may_dump_core), 0, 0, "yes or no" },
@@ -61,8 +96,17 @@ static const struct config_key path_keys[] = {
     { "hls.window", KEY_DURATION, PATH_AT(hls.window_us), 3 * SECOND, 3600 * SECOND, "a duration from 3s to 1h" },
     { "hls.hold", KEY_DURATION, PATH_AT(hls.hold_us), 0, 3600 * SECOND, "a duration from 0s to 1h" },
     { "ladder", KEY_LATER, 0, 0, 0, "" },
-    { "srt", KEY_LATER, 0, 0, 0, "" },
-    { "pull", KEY_LATER, 0, 0, 0, "" },
+    SRT_KEYS("srt.", SRT_PATH_AT),
+    { "pull", KEY_SRT_URL, PATH_AT(pull), 0, 0, "srt://HOST:PORT?streamid=..." },
+};
+
+static const struct config_key srt_port_keys[] = {
+    { "listen", KEY_ADDRESS, offsetof(struct config_srt_port, address), 0, 0,
+      "an address:port, for example 0.0.0.0:8891" },
+    { "stream", KEY_STREAM, offsetof(struct config_srt_port, stream), 1, STREAM_NAME_BYTES_MAX, STREAM },
+    { "default_mode", KEY_SRT_MODE, offsetof(struct config_srt_port, default_mode), 0, 0, MODE },
+    SRT_KEYS("", SRT_PORT_AT),
+    { "udp_rcvbuf", KEY_AMOUNT, SRT_PORT_AT(udp_buffer_bytes), 64 * KIB, 1024LL * MIB, BUFFER },
 };
 
 static const struct config_key *find(const struct config_key *table, size_t count, const char *name)
@@ -81,6 +125,11 @@ const struct config_key *config_key_find(const char *name)
 const struct config_key *config_path_key_find(const char *name)
 {
     return find(path_keys, ARRAY_LEN(path_keys), name);
+}
+
+const struct config_key *config_srt_port_key_find(const char *name)
+{
+    return find(srt_port_keys, ARRAY_LEN(srt_port_keys), name);
 }
 
 /* Edits between two short words (Levenshtein), capped. */
@@ -121,7 +170,7 @@ const char *config_key_near(const char *name)
 
 static enum weir_err wrong(struct config_error *error, const struct config_key *key, const char *value)
 {
-    if (key->kind == KEY_SECRET)
+    if (key->kind == KEY_SECRET || key->kind == KEY_SRT_URL)
         snprintf(error->text, sizeof error->text, "%s: expected %s", key->name, key->expected);
     else
         snprintf(error->text, sizeof error->text, "%s: \"%.80s\" is not right; expected %s", key->name, value,
@@ -176,6 +225,74 @@ static bool parse_addresses(const char *const *values, size_t count, struct conf
     return true;
 }
 
+static bool parse_address(const char *text, char *out)
+{
+    const bool is_right = strlen(text) < CONFIG_ADDRESS_BYTES && strrchr(text, ':');
+    if (is_right) memcpy(out, text, strlen(text) + 1);
+    return is_right;
+}
+
+/* Words that stand for numbers. */
+static bool parse_choice(const char *text, enum key_kind kind, int64_t *out)
+{
+    static const struct {
+        enum key_kind kind;
+        const char *word;
+        int64_t value;
+    } words[] = {
+        { KEY_SRT_MODE, "request", SRT_MODE_REQUEST },
+        { KEY_SRT_MODE, "publish", SRT_MODE_PUBLISH },
+        { KEY_CIPHER, "0", 0 },
+        { KEY_CIPHER, "16", 16 },
+        { KEY_CIPHER, "24", 24 },
+        { KEY_CIPHER, "32", 32 },
+    };
+    bool is_yes;
+    if (kind == KEY_SWITCH) {
+        if (!parse_bool(text, &is_yes)) return false;
+        *out = is_yes;
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (words[i].kind != kind || strcmp(text, words[i].word) != 0) continue;
+        *out = words[i].value;
+        return true;
+    }
+    return false;
+}
+
+static bool parse_amount(const char *text, const struct config_key *key, int64_t *out)
+{
+    int64_t amount;
+    if (!amount_parse(text, &amount) || amount < key->min || amount > key->max) return false;
+    *out = amount;
+    return true;
+}
+
+/* A name as it is, not a part of a URL: no escapes, no query. */
+static bool parse_stream(const char *text, char *out)
+{
+    struct publish_request request;
+    const char *why;
+    if (strpbrk(text, "%?") || publish_name_make(&request, "", text, &why) != PUBLISH_ALLOWED) return false;
+    memcpy(out, request.name, strlen(request.name) + 1);
+    return true;
+}
+
+static enum weir_err parse_srt_url(const char *text, const struct config_key *key, char *out,
+                                   struct config_error *error)
+{
+    struct srt_url url;
+    const char *why;
+    const enum weir_err err = srt_url_parse(text, &url, &why);
+    if (err)
+        snprintf(error->text, sizeof error->text, "%s: %s", key->name, why);
+    else
+        memcpy(out, text, strlen(text) + 1);
+    explicit_bzero(&url, sizeof url);
+    return err;
+}
+
 static bool parse_count(const char *text, const struct config_key *key, uint32_t *out)
 {
     char *end;
@@ -206,6 +323,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
         return parse_addresses(values, count, field) ? WEIR_OK : wrong(error, key, count ? values[0] : "");
     if (count != 1) return wrong(error, key, count ? "a list" : "");
     const char *value = values[0];
+    if (key->kind == KEY_SRT_URL) return parse_srt_url(value, key, field, error);
     bool is_right = false;
     int64_t us;
     switch (key->kind) {
@@ -214,12 +332,19 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
         if (is_right) memcpy(field, &us, sizeof us);
         break;
     case KEY_COUNT: is_right = parse_count(value, key, field); break;
+    case KEY_AMOUNT: is_right = parse_amount(value, key, field); break;
+    case KEY_SWITCH:
+    case KEY_SRT_MODE:
+    case KEY_CIPHER: is_right = parse_choice(value, key->kind, field); break;
+    case KEY_ADDRESS: is_right = parse_address(value, field); break;
+    case KEY_STREAM: is_right = parse_stream(value, field); break;
     case KEY_TEXT:
     case KEY_SECRET: is_right = parse_text(value, key, field); break;
     case KEY_ACCESS: is_right = parse_access(value, field); break;
     case KEY_DAMAGE: is_right = parse_damage(value, field); break;
     case KEY_BOOL: is_right = parse_bool(value, field); break;
     case KEY_ADDRESSES:
+    case KEY_SRT_URL:
     case KEY_LATER: break;
     }
     return is_right ? WEIR_OK : wrong(error, key, value);

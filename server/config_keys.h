@@ -6,13 +6,20 @@
 
 enum key_kind {
     KEY_ADDRESSES = 1,
+    KEY_ADDRESS,
     KEY_DURATION,
     KEY_COUNT,
+    KEY_AMOUNT,   /* int64_t */
+    KEY_SWITCH,   /* int64_t: yes is 1, no is 0 */
+    KEY_SRT_MODE, /* int64_t: enum srt_mode */
+    KEY_CIPHER,   /* int64_t: bytes of an AES key */
     KEY_TEXT,
+    KEY_STREAM, /* a stream's name, canonical afterwards */
     KEY_ACCESS,
     KEY_BOOL,
     KEY_DAMAGE,
-    KEY_SECRET,
+    KEY_SECRET, /* in a file only, so that no process list shows it */
+    KEY_SRT_URL,
     KEY_LATER
 };
 
@@ -27,9 +34,10 @@ struct config_key {
 /* NULL: no such key. */
 const struct config_key *config_key_find(const char *name);
 const struct config_key *config_path_key_find(const char *name);
+const struct config_key *config_srt_port_key_find(const char *name);
 /* A known key close to `name`, for "did you mean"; NULL: none is close. */
 const char *config_key_near(const char *name);
-/* Sets one value. base: struct config, or struct config_path. values: one, or several for lists. */
+/* Sets one value. base: struct config, config_path or config_srt_port. values: one, or several for lists. */
 WEIR_MUST_CHECK enum weir_err config_key_apply(const struct config_key *key, void *base, const char *const *values,
                                                size_t count, struct config_error *error);
 

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <yaml.h>
 
+#include <weir/stream/publish_gate.h>
+
+#include "config_internal.h"
 #include "config_keys.h"
 
 #define DEPTH_MAX 8
@@ -56,6 +59,7 @@ static enum weir_err apply(struct reader *r, const struct config_key *key, void 
 typedef const struct config_key *key_finder(const char *name);
 
 static enum weir_err read_paths(struct reader *r, const yaml_node_t *node);
+static enum weir_err read_srt_ports(struct reader *r, const yaml_node_t *node);
 
 static enum weir_err unknown_key(struct reader *r, const yaml_node_t *node, const char *name)
 {
@@ -84,6 +88,8 @@ static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, con
         const struct config_key *key = finder(name);
         if (!*prefix && base == r->config && !strcmp(word, "paths"))
             err = read_paths(r, value);
+        else if (base == r->config && !strcmp(name, "srt.ports"))
+            err = read_srt_ports(r, value);
         else if (key)
             err = apply(r, key, base, value);
         else if (value->type == YAML_MAPPING_NODE)
@@ -93,6 +99,15 @@ static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, con
         if (err) return err;
     }
     return WEIR_OK;
+}
+
+/* One canonical name and no pattern. */
+static bool is_stream_name(const char *text)
+{
+    struct publish_request request;
+    const char *why;
+    return !strpbrk(text, "*?[%") && publish_name_make(&request, "", text, &why) == PUBLISH_ALLOWED &&
+           !strcmp(request.name, text);
 }
 
 static enum weir_err read_paths(struct reader *r, const yaml_node_t *node)
@@ -105,18 +120,44 @@ static enum weir_err read_paths(struct reader *r, const yaml_node_t *node)
     r->is_paths_seen = true;
     struct config_path *paths = calloc(count ? count : 1, sizeof *paths);
     if (!paths) return WEIR_NOMEM;
-    config_deinit(r->config);
+    config_free_paths(r->config);
     r->config->paths = paths;
     r->config->path_count = count;
     for (size_t i = 0; i < count; i++) {
         const yaml_node_t *item = yaml_document_get_node(&r->document, node->data.sequence.items.start[i]);
         paths[i] = r->config->defaults;
         paths[i].pattern[0] = 0;
+        srt_options_init(&paths[i].srt);
         const enum weir_err err = read_mapping(r, item, "", config_path_key_find, &paths[i], 1);
         if (err) return err;
         if (!paths[i].pattern[0]) return fail_at(r, item, "match is missing: which stream names is this entry for?");
         if (paths[i].key[0] && paths[i].access == ACCESS_OPEN)
             return fail_at(r, item, "publish.key is given, but publish.access is open");
+        if (paths[i].pull[0] && !is_stream_name(paths[i].pattern))
+            return fail_at(r, item, "pull: expected one stream's whole name in match, such as live/cam, without * ? [");
+    }
+    return WEIR_OK;
+}
+
+static enum weir_err read_srt_ports(struct reader *r, const yaml_node_t *node)
+{
+    struct config *c = r->config;
+    if (node->type != YAML_SEQUENCE_NODE)
+        return fail_at(r, node, "srt.ports: expected a list of `- listen: address:port` entries");
+    const size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    if (c->srt_ports) return fail_at(r, node, "srt.ports: given twice");
+    if (count > CONFIG_SRT_PORTS_MAX) return fail_at(r, node, "srt.ports: more than 32 entries");
+    struct config_srt_port *ports = calloc(count ? count : 1, sizeof *ports);
+    if (!ports) return WEIR_NOMEM;
+    c->srt_ports = ports;
+    c->srt_port_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const yaml_node_t *item = yaml_document_get_node(&r->document, node->data.sequence.items.start[i]);
+        srt_options_init(&ports[i].options);
+        ports[i].default_mode = SRT_UNSAID;
+        const enum weir_err err = read_mapping(r, item, "", config_srt_port_key_find, &ports[i], 1);
+        if (err) return err;
+        if (!ports[i].address[0]) return fail_at(r, item, "listen is missing: which address:port is this entry for?");
     }
     return WEIR_OK;
 }

@@ -15,10 +15,12 @@
 #include <weir/packager/packager.h>
 #include <weir/server/auth.h>
 
+#include "house_srt.h"
 #include "pages.h"
 #include "state.h"
 
 #define CROWD 1000                       /* connections that left: worth giving their memory back */
+#define ATTEMPT_WEIGHT 20                /* an SRT handshake that leads to nothing leaves as much as so many of them */
 #define RETAIN_ENDED_US (60 * 1000000LL) /* an ended playlist stays up so that players can read its ENDLIST */
 
 struct house {
@@ -32,7 +34,8 @@ struct house {
     struct tls_server *tls; /* NULL: no certificate */
     struct rtmp_server *rtmp;
     struct http_server *http;
-    struct house_listener listeners[4 * CONFIG_ADDRESSES_MAX];
+    struct house_srt *srt;
+    struct house_listener listeners[5 * CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX];
     size_t listener_count;
     struct packager_config packager;
     _Atomic bool is_ready;
@@ -110,7 +113,8 @@ static enum weir_err create_tls(struct house *h, struct config_error *error)
     return err;
 }
 
-static enum weir_err listen_one(struct house *h, const char *protocol, const char *address, uint16_t *port)
+static enum weir_err listen_one(struct house *h, const struct house_listener *l, const struct config_srt_port *srt,
+                                uint16_t *port, struct config_error *why)
 {
     static const struct {
         const char *protocol;
@@ -118,45 +122,65 @@ static enum weir_err listen_one(struct house *h, const char *protocol, const cha
     } kinds[] = {
         { "rtmp", true, false }, { "rtmps", true, true }, { "http", false, false }, { "https", false, true }
     };
+    why->text[0] = 0;
+    if (!strcmp(l->protocol, "srt")) return house_srt_listen(h->srt, l->address, srt, port, why);
     size_t i = 0;
-    while (strcmp(kinds[i].protocol, protocol)) i++;
+    while (strcmp(kinds[i].protocol, l->protocol)) i++;
     if (kinds[i].is_rtmp)
-        return kinds[i].is_tls ? rtmp_server_listen_tls(h->rtmp, address, port)
-                               : rtmp_server_listen(h->rtmp, address, port);
-    return kinds[i].is_tls ? http_server_listen_tls(h->http, address, port)
-                           : http_server_listen(h->http, address, port);
+        return kinds[i].is_tls ? rtmp_server_listen_tls(h->rtmp, l->address, port)
+                               : rtmp_server_listen(h->rtmp, l->address, port);
+    return kinds[i].is_tls ? http_server_listen_tls(h->http, l->address, port)
+                           : http_server_listen(h->http, l->address, port);
+}
+
+/* srt: what this port has of its own; NULL: nothing, or another protocol. */
+static enum weir_err listen_on(struct house *h, const char *protocol, const char *address,
+                               const struct config_srt_port *srt, struct config_error *error)
+{
+    struct house_listener *l = &h->listeners[h->listener_count];
+    struct config_error why;
+    *l = (struct house_listener){ .protocol = protocol };
+    snprintf(l->address, sizeof l->address, "%s", address);
+    enum weir_err err = listen_one(h, l, srt, &l->port, &why);
+    if (err == WEIR_IO && errno == EAFNOSUPPORT && !strncmp(l->address, "[::]:", 5)) {
+        /* a machine without IPv6 still has all of IPv4 */
+        snprintf(l->address, sizeof l->address, "0.0.0.0:%s", address + 5);
+        err = listen_one(h, l, srt, &l->port, &why);
+    }
+    if (err && why.text[0]) {
+        snprintf(error->text, sizeof error->text, "listen.%s: %s: %.300s", protocol, l->address, why.text);
+    } else if (err == WEIR_CONFIG) {
+        snprintf(error->text, sizeof error->text,
+                 "listen.%s: \"%s\" is not an address; expected for example 0.0.0.0:1935 or [::]:1935", protocol,
+                 l->address);
+    } else if (err) {
+        snprintf(error->text, sizeof error->text, "listen.%s: cannot listen on %s: %s%s", protocol, l->address,
+                 strerror(errno),
+                 errno == EADDRINUSE ? "; another server has this port: stop it, or choose another with --set listen..."
+                                     : "");
+    } else {
+        log_event(LOG_SERVER, LOG_INFO, "-", "listening", "protocol=%s address=%s port=%u", protocol, l->address,
+                  l->port);
+        h->listener_count++;
+    }
+    return err;
 }
 
 static enum weir_err listen_all(struct house *h, const char *protocol, const struct config_addresses *addresses,
                                 struct config_error *error)
 {
-    for (uint32_t i = 0; i < addresses->count; i++) {
-        struct house_listener *l = &h->listeners[h->listener_count];
-        *l = (struct house_listener){ .protocol = protocol };
-        snprintf(l->address, sizeof l->address, "%s", addresses->items[i]);
-        enum weir_err err = listen_one(h, protocol, l->address, &l->port);
-        if (err == WEIR_IO && errno == EAFNOSUPPORT && !strncmp(l->address, "[::]:", 5)) {
-            /* a machine without IPv6 still has all of IPv4 */
-            snprintf(l->address, sizeof l->address, "0.0.0.0:%s", addresses->items[i] + 5);
-            err = listen_one(h, protocol, l->address, &l->port);
-        }
-        if (err == WEIR_CONFIG) {
-            snprintf(error->text, sizeof error->text,
-                     "listen.%s: \"%s\" is not an address; expected for example 0.0.0.0:1935 or [::]:1935", protocol,
-                     l->address);
-            return err;
-        }
-        if (err) {
-            snprintf(error->text, sizeof error->text, "listen.%s: cannot listen on %s: %s%s", protocol, l->address,
-                     strerror(errno),
-                     errno == EADDRINUSE
-                         ? "; another server has this port: stop it, or choose another with --set listen..."
-                         : "");
-            return err;
-        }
-        log_event(LOG_SERVER, LOG_INFO, "-", "listening", "protocol=%s address=%s port=%u", protocol, l->address,
-                  l->port);
-        h->listener_count++;
+    enum weir_err err = WEIR_OK;
+    for (uint32_t i = 0; !err && i < addresses->count; i++)
+        err = listen_on(h, protocol, addresses->items[i], NULL, error);
+    return err;
+}
+
+static enum weir_err start_loops(struct loop *const *loops, size_t count, struct config_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        const enum weir_err err = loop_start(loops[i]);
+        if (err) snprintf(error->text, sizeof error->text, "cannot start a thread: %s", strerror(errno));
+        if (err) return err;
     }
     return WEIR_OK;
 }
@@ -177,18 +201,22 @@ static enum weir_err build(struct house *h, struct config_error *error)
     if (!err) err = create_loops(h);
     if (!err && create_tls(h, error)) return WEIR_CONFIG;
     if (!err) err = create_servers(h);
-    if (err) {
+    if (!err) err = house_srt_create(&h->srt, h->config, h->state.key, auth_gate(h->auth), h->registry, error);
+    if (err && !error->text[0]) {
         snprintf(error->text, sizeof error->text, "cannot start: %s", err_name(err));
-        return err;
     }
-    err = listen_all(h, "rtmp", &h->config->rtmp, error);
+    if (!err) err = listen_all(h, "rtmp", &h->config->rtmp, error);
     if (!err) err = listen_all(h, "rtmps", &h->config->rtmps, error);
+    if (!err) err = listen_all(h, "srt", &h->config->srt, error);
+    for (size_t i = 0; !err && i < h->config->srt_port_count; i++)
+        err = listen_on(h, "srt", h->config->srt_ports[i].address, &h->config->srt_ports[i], error);
+    if (!err) err = house_srt_pull(h->srt, error);
     if (!err) err = listen_all(h, "http", &h->config->http, error);
     if (!err) err = listen_all(h, "https", &h->config->https, error);
-    for (size_t i = 0; !err && i < h->loop_count; i++) {
-        err = loop_start(h->loops[i]);
-        if (err) snprintf(error->text, sizeof error->text, "cannot start a thread: %s", strerror(errno));
-    }
+    struct loop *const *srt_loops = NULL;
+    if (!err) err = start_loops(h->loops, h->loop_count, error);
+    const size_t srt_loop_count = house_srt_loops(h->srt, &srt_loops);
+    if (!err) err = start_loops(srt_loops, srt_loop_count, error);
     return err;
 }
 
@@ -204,6 +232,7 @@ enum weir_err house_create(struct house **out, const struct config *config, stru
     h->packager = (struct packager_config){ .wall_now_us = wall_now, .run_id = (uint32_t)(clock_wall_us() / 1000) };
     const enum weir_err err = build(h, error);
     if (err) {
+        if (!error->text[0]) snprintf(error->text, sizeof error->text, "cannot start: %s", err_name(err));
         house_destroy(h);
         return err;
     }
@@ -214,10 +243,13 @@ enum weir_err house_create(struct house **out, const struct config *config, stru
 
 static void drain_loops(struct house *h)
 {
+    struct loop *const *srt_loops = NULL;
+    const size_t srt_loop_count = house_srt_loops(h->srt, &srt_loops);
     size_t run;
     do {
         run = 0;
         for (size_t i = 0; i < h->loop_count; i++) run += loop_drain(h->loops[i]);
+        for (size_t i = 0; i < srt_loop_count; i++) run += loop_drain(srt_loops[i]);
     } while (run);
 }
 
@@ -227,15 +259,22 @@ void house_destroy(struct house *h)
     atomic_store(&h->is_ready, false);
     if (h->rtmp) rtmp_server_stop_accepting(h->rtmp);
     if (h->http) http_server_stop_accepting(h->http);
+    house_srt_stop_accepting(h->srt);
+    struct loop *const *srt_loops = NULL;
+    const size_t srt_loop_count = house_srt_loops(h->srt, &srt_loops);
     for (size_t i = 0; i < h->loop_count; i++) loop_stop(h->loops[i]);
+    for (size_t i = 0; i < srt_loop_count; i++) loop_stop(srt_loops[i]);
     for (size_t i = 0; i < h->loop_count; i++) loop_join(h->loops[i]);
+    for (size_t i = 0; i < srt_loop_count; i++) loop_join(srt_loops[i]);
     /* from here on this thread stands in for every loop */
     drain_loops(h);
     rtmp_server_destroy(h->rtmp);
+    house_srt_close(h->srt);
     http_server_destroy(h->http);
     drain_loops(h);
     tls_server_destroy(h->tls);
     registry_destroy(h->registry);
+    house_srt_destroy(h->srt);
     for (size_t i = 0; i < h->loop_count; i++) loop_destroy(h->loops[i]);
     auth_destroy(h->auth);
     explicit_bzero(h->state.key, sizeof h->state.key);
@@ -300,6 +339,21 @@ uint32_t house_rtmp_connections(const struct house *h)
     return rtmp_server_connections(h->rtmp);
 }
 
+uint32_t house_srt_connections(const struct house *h)
+{
+    return srt_server_connections(house_srt_server(h->srt));
+}
+
+size_t house_counters(const struct house *h, const struct counters *out[HOUSE_COUNTERS_MAX])
+{
+    struct loop *const *srt_loops = NULL;
+    const size_t srt_loop_count = house_srt_loops(h->srt, &srt_loops);
+    size_t count = 0;
+    for (size_t i = 0; i < h->loop_count; i++) out[count++] = loop_counters(h->loops[i]);
+    for (size_t i = 0; i < srt_loop_count; i++) out[count++] = loop_counters(srt_loops[i]);
+    return count + srt_server_counters(house_srt_server(h->srt), out + count, HOUSE_COUNTERS_MAX - count);
+}
+
 uint32_t house_http_connections(const struct house *h)
 {
     return http_server_connections(h->http);
@@ -308,9 +362,12 @@ uint32_t house_http_connections(const struct house *h)
 void house_tidy(struct house *h)
 {
     uint64_t closed = 0;
-    for (size_t i = 0; i < h->loop_count; i++) {
-        closed += counter_read(loop_counters(h->loops[i]), COUNTER_RTMP_CLOSED);
-        closed += counter_read(loop_counters(h->loops[i]), COUNTER_HTTP_CLOSED);
+    const struct counters *counters[HOUSE_COUNTERS_MAX];
+    const size_t count = house_counters(h, counters);
+    for (size_t i = 0; i < count; i++) {
+        closed += counter_read(counters[i], COUNTER_RTMP_CLOSED);
+        closed += counter_read(counters[i], COUNTER_HTTP_CLOSED);
+        closed += counter_read(counters[i], COUNTER_SRT_ATTEMPTS) * ATTEMPT_WEIGHT;
     }
     if (closed - h->closed_tidied < CROWD) return;
     h->closed_tidied = closed;

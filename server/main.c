@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
+#include <weir/ingest/srt_server.h>
 #include <weir/server/cert_dev.h>
 #include <weir/server/config.h>
 #include <weir/server/house.h>
@@ -20,7 +21,7 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 #define LOOKS_PER_TIDY 5
 
 static const char usage[] =
-    "weir - live ingest edge server: RTMP in, HLS out\n"
+    "weir - live ingest edge server: RTMP and SRT in, HLS out\n"
     "\n"
     "usage: weir serve [-c weir.yaml] [--set key=value]...   run the server; needs no configuration\n"
     "       weir check -c weir.yaml                          read a configuration and say what is wrong with it\n"
@@ -29,6 +30,8 @@ static const char usage[] =
     "       weir version\n"
     "\n"
     "Publish from OBS:   server rtmp://HOST/live   stream key NAME            (from another machine: NAME?key=KEY)\n"
+    "    or over SRT:    srt://HOST:8890?streamid=#!::r=live/NAME,m=publish     (from another machine: ,s=KEY behind "
+    "it)\n"
     "Watch:              http://HOST:8080/live/NAME/   or in a player:  http://HOST:8080/live/NAME/index.m3u8\n"
     "\n"
     "Keys for --set are those of the file, dotted: --set hls.segment=4s --set listen.rtmp=127.0.0.1:0\n"
@@ -156,13 +159,14 @@ static uint16_t port_of(const struct house *h, const char *protocol)
 /* What to paste into OBS. The key goes to a terminal only: what a service manager collects is a log. */
 static void print_welcome(const struct house *h)
 {
-    const unsigned rtmp = port_of(h, "rtmp"), http = port_of(h, "http");
+    const unsigned rtmp = port_of(h, "rtmp"), srt = port_of(h, "srt"), http = port_of(h, "http");
     printf("weir " WEIR_VERSION " is ready.\n\n"
            "  In OBS, Settings, Stream, Service \"Custom...\":\n"
            "    Server       rtmp://localhost:%u/live\n"
            "    Stream Key   studio\n"
+           "  or, over SRT   srt://localhost:%u?streamid=publish:live/studio\n"
            "  Watch          http://localhost:%u/live/studio/\n",
-           rtmp, http);
+           rtmp, srt, http);
     const unsigned rtmps = port_of(h, "rtmps"), https = port_of(h, "https");
     if (rtmps) printf("  Encrypted:     Server rtmps://HOST:%u/live\n", rtmps);
     if (https) printf("                 https://HOST:%u/live/studio/\n", https);
@@ -261,8 +265,13 @@ static int cert(int argc, char **argv)
 
 static int capabilities(void)
 {
-    puts("ingest     rtmp, rtmps (plain and digest handshake, Enhanced RTMP v1 and v2)\n"
-         "video in   h264 hevc av1 vp9\n"
+    struct srt_library_facts srt;
+    srt_library_describe(&srt);
+    puts("ingest     rtmp, rtmps (plain and digest handshake, Enhanced RTMP v1 and v2)");
+    printf("           srt (libsrt %u.%u.%u; encryption: %s; bonding: %s)\n", srt.version_major, srt.version_minor,
+           srt.version_patch, srt.has_encryption ? "AES" : "not in this libsrt",
+           srt.has_groups ? "yes" : "unavailable, this libsrt was built without it");
+    puts("video in   h264 hevc av1 vp9\n"
          "audio in   aac mp3 opus flac ac3 eac3\n"
          "out        hls (cmaf segments) over http and https\n"
          "transcode  none in this version: streams are passed through");

@@ -11,11 +11,11 @@
 
 static void write_counters(struct byte_writer *w, struct house *h)
 {
-    struct loop *const *loops;
-    const size_t count = house_loops(h, &loops);
+    const struct counters *counters[HOUSE_COUNTERS_MAX];
+    const size_t count = house_counters(h, counters);
     for (int id = 0; id < COUNTER_COUNT; id++) {
         uint64_t sum = 0;
-        for (size_t i = 0; i < count; i++) sum += counter_read(loop_counters(loops[i]), (enum counter)id);
+        for (size_t i = 0; i < count; i++) sum += counter_read(counters[i], (enum counter)id);
         const char *name = counter_name((enum counter)id);
         write_format(w, "# HELP weir_%s_total %s\n# TYPE weir_%s_total counter\nweir_%s_total %llu\n", name,
                      counter_help((enum counter)id), name, name, (unsigned long long)sum);
@@ -107,6 +107,41 @@ static const struct stream_metric stream_metrics[] = {
     { "stream_keyframe_interval_ms", "last distance between keyframes", "gauge", read_keyframe_interval_ms },
 };
 
+#define X(field, type, help)                                                                                           \
+    static uint64_t read_transport_##field(struct live_edge *e, int64_t now_us)                                        \
+    {                                                                                                                  \
+        return figure_read(&live_edge_figures(e)->transport.field);                                                    \
+    }
+WEIR_TRANSPORT_FIGURES(X)
+#undef X
+
+static const char counter_type[] = "counter";
+
+/* Only of streams whose transport has such figures. */
+static const struct stream_metric transport_metrics[] = {
+#define X(field, type, help) { "stream_transport_" #field, help, type, read_transport_##field },
+    WEIR_TRANSPORT_FIGURES(X)
+#undef X
+};
+
+static void write_metric(struct byte_writer *w, const struct stream_metric *metric, struct live_edge *const *edges,
+                         size_t count, bool is_transport)
+{
+    const int64_t now_us = clock_now_us();
+    /* the table of transports has plain names: counters get their ending here */
+    const char *ending = is_transport && !strcmp(metric->type, counter_type) ? "_total" : "";
+    write_format(w, "# HELP weir_%s%s %s\n# TYPE weir_%s%s %s\n", metric->name, ending, metric->help, metric->name,
+                 ending, metric->type);
+    for (size_t i = 0; i < count; i++) {
+        if (is_transport &&
+            !atomic_load_explicit(&live_edge_figures(edges[i])->transport.has_figures, memory_order_relaxed))
+            continue;
+        write_format(w, "weir_%s%s{stream=\"", metric->name, ending);
+        write_label(w, live_edge_name(edges[i]));
+        write_format(w, "\"} %llu\n", (unsigned long long)metric->read(edges[i], now_us));
+    }
+}
+
 static void write_streams(struct byte_writer *w, struct house *h)
 {
     struct live_edge **edges = malloc(STREAMS_MAX * sizeof(struct live_edge *));
@@ -115,18 +150,10 @@ static void write_streams(struct byte_writer *w, struct house *h)
         return;
     }
     const size_t count = registry_list(house_registry(h), edges, STREAMS_MAX);
-    const int64_t now_us = clock_now_us();
     gauge(w, "streams", "names that are live, holding or ended lately", count);
-    for (size_t m = 0; m < ARRAY_LEN(stream_metrics); m++) {
-        const struct stream_metric *metric = &stream_metrics[m];
-        write_format(w, "# HELP weir_%s %s\n# TYPE weir_%s %s\n", metric->name, metric->help, metric->name,
-                     metric->type);
-        for (size_t i = 0; i < count; i++) {
-            write_format(w, "weir_%s{stream=\"", metric->name);
-            write_label(w, live_edge_name(edges[i]));
-            write_format(w, "\"} %llu\n", (unsigned long long)metric->read(edges[i], now_us));
-        }
-    }
+    for (size_t m = 0; m < ARRAY_LEN(stream_metrics); m++) write_metric(w, &stream_metrics[m], edges, count, false);
+    for (size_t m = 0; m < ARRAY_LEN(transport_metrics); m++)
+        write_metric(w, &transport_metrics[m], edges, count, true);
     for (size_t i = 0; i < count; i++) live_edge_unref(edges[i]);
     free(edges);
 }
@@ -140,6 +167,7 @@ struct frozen *metrics_render(struct house *h)
     gauge(&w, "uptime_seconds", "seconds since the start", (uint64_t)(clock_now_us() - house_started_us(h)) / 1000000);
     gauge(&w, "resident_bytes", "memory in use, as the kernel counts it", resident_bytes());
     gauge(&w, "rtmp_connections", "open RTMP connections", house_rtmp_connections(h));
+    gauge(&w, "srt_connections", "open SRT connections", house_srt_connections(h));
     gauge(&w, "http_connections", "open HTTP connections", house_http_connections(h));
     write_counters(&w, h);
     write_streams(&w, h);

@@ -9,6 +9,13 @@ function describe(track) {
     : `${track.codec} ${track.sample_rate / 1000} kHz ${track.channels} ch${track.language ? ' ' + track.language : ''}`;
 }
 
+/* What the way from the publisher is like, where its transport says so. */
+function way(t) {
+  if (!t || t.rtt_us === undefined) return t ? [t.protocol] : [];
+  const share = n => t.packets ? (100 * n / t.packets).toFixed(n ? 2 : 0) + ' %' : '0 %';
+  return [`${t.protocol}: RTT ${(t.rtt_us / 1000).toFixed(1)} ms, latency ${t.latency_ms} ms, lost ${share(t.packets_lost)}, for good ${t.packets_dropped}`];
+}
+
 function line(stream) {
   const item = document.createElement('li'), link = document.createElement('a'), state = document.createElement('span'), facts = document.createElement('div');
   link.href = stream.play;
@@ -19,7 +26,7 @@ function line(stream) {
   const repairs = Object.values(stream.repairs).reduce((a, b) => a + b, 0);
   facts.textContent = [...stream.tracks.map(describe), rate(stream.bitrate_bps), stream.fps.toFixed(1) + ' fps measured',
     'keyframe every ' + (stream.keyframe_interval_ms / 1000).toFixed(1) + ' s', stream.viewers + (stream.viewers === 1 ? ' viewer' : ' viewers'),
-    'up ' + duration(stream.uptime_s), repairs + ' repairs'].join(' · ');
+    'up ' + duration(stream.uptime_s), repairs + ' repairs', ...way(stream.transport), ...stream.unsupported_tracks.map(t => 'not carried: ' + t.what)].join(' · ');
   item.append(link, state, facts);
   return item;
 }

@@ -63,11 +63,11 @@ class Folder:
 class Weir:
     def __init__(self, folder, *settings):
         self.log = os.path.join(folder, "log")
-        command = [f"{BUILD}/server/weir", "serve", "--set", "listen.rtmp=127.0.0.1:0", "--set", "listen.http=127.0.0.1:0", "--set", f"state.dir={folder}/state"]
+        command = [f"{BUILD}/server/weir", "serve", "--set", "listen.rtmp=127.0.0.1:0", "--set", "listen.http=127.0.0.1:0", "--set", "listen.srt=127.0.0.1:0", "--set", f"state.dir={folder}/state"]
         for setting in settings:
             command += ["--set", setting]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=open(self.log, "wb"))
-        until(lambda: len(self.ports()) == 2)
+        until(lambda: "http" in self.ports())
         self.pid, self.port, self.http = self.process.pid, int(self.ports()["rtmp"]), int(self.ports()["http"])
 
     def ports(self):

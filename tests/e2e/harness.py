@@ -46,7 +46,7 @@ class Server:
             command += ["-c", path]
         if os.geteuid() != 0:
             settings = (*settings, "server.core_dumps=yes")  # else the kernel hides the descriptors from us
-        for setting in (f"listen.rtmp=127.0.0.1:{ports[0]}", f"listen.http=127.0.0.1:{ports[1]}", f"state.dir={self.state}", *settings):
+        for setting in (f"listen.rtmp=127.0.0.1:{ports[0]}", f"listen.http=127.0.0.1:{ports[1]}", "listen.srt=127.0.0.1:0", f"state.dir={self.state}", *settings):
             command += ["--set", setting]
         self.started = time.monotonic()
         with open(self.log_path, "wb") as log:
@@ -60,9 +60,11 @@ class Server:
     def _listening(self):
         if self.process.poll() is not None:
             raise AssertionError("the server ended: " + self.log())
-        ports = dict(re.findall(r"listening protocol=(\w+) address=\S+ port=(\d+)", self.log()))
-        if len(ports) < 2:
+        found = re.findall(r"listening protocol=(\w+) address=\S+ port=(\d+)", self.log())
+        ports = dict(found)
+        if "http" not in ports:
             return False
+        self.srt_ports = [int(port) for protocol, port in found if protocol == "srt"]
         self.rtmp_port, self.http_port = int(ports["rtmp"]), int(ports["http"])
         try:
             return self.get("/readyz")[0] == 200
@@ -78,6 +80,10 @@ class Server:
 
     def rtmp(self, name):
         return f"rtmp://127.0.0.1:{self.rtmp_port}/live/{name}"
+
+    def srt(self, streamid, index=0, **options):
+        more = "".join(f"&{key}={value}" for key, value in options.items())
+        return f"srt://127.0.0.1:{self.srt_ports[index]}?streamid={streamid}&pkt_size=1316{more}"
 
     def url(self, path):
         return f"http://127.0.0.1:{self.http_port}{path}"

@@ -65,6 +65,21 @@
     X(TS_METADATA_ID3, "ts_metadata_id3", "timed ID3 tags received")                                                   \
     X(TS_METADATA_SCTE35, "ts_metadata_scte35", "SCTE-35 sections received")                                           \
     X(TS_METADATA_KLV, "ts_metadata_klv", "KLV packets received")                                                      \
+    X(SRT_ATTEMPTS, "srt_attempts", "SRT handshakes begun")                                                            \
+    X(SRT_ACCEPTED, "srt_connections_accepted", "SRT connections accepted")                                            \
+    X(SRT_CLOSED, "srt_connections_closed", "SRT connections closed")                                                  \
+    X(SRT_REFUSED_TOTAL, "srt_refused_connections", "SRT callers refused: too many in all, stopping, too old")         \
+    X(SRT_REFUSED_ADDRESS, "srt_refused_per_address", "SRT callers refused: too many from one address")                \
+    X(SRT_REFUSED_RATE, "srt_refused_attempts", "SRT callers refused: too many attempts a second")                     \
+    X(SRT_HANDSHAKE_FAILED, "srt_handshake_failures", "SRT callers whose passphrase or options did not fit")           \
+    X(SRT_PUBLISH_TIMEOUT, "srt_publish_timeouts", "SRT connections closed: nothing that can be carried came in time") \
+    X(SRT_IDLE_TIMEOUT, "srt_idle_timeouts", "SRT publishers closed: no data")                                         \
+    X(SRT_BYTES_IN, "srt_bytes_received", "bytes received from SRT publishers, without repetitions")                   \
+    X(SRT_MESSAGES_IN, "srt_messages_received", "SRT messages received")                                               \
+    X(SRT_PACKETS_MISSING, "srt_packets_missing", "SRT packets that never came")                                       \
+    X(SRT_PULLS, "srt_pulls", "connections begun to pull a stream")                                                    \
+    X(SRT_PULLS_FAILED, "srt_pulls_failed", "connections to pull a stream that did not come about")                    \
+    X(TS_BAD_FRAME, "ts_bad_frames", "frames out of a transport stream that could not be used (dropped)")              \
     X(PUBLISH_ACCEPTED, "publish_accepted", "publishers accepted")                                                     \
     X(PUBLISH_REFUSED_BUSY, "publish_refused_busy", "publishers refused: the name is in use")                          \
     X(PUBLISH_REFUSED_KEY, "publish_refused_key", "publishers refused: wrong or missing key")                          \

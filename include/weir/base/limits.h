@@ -26,6 +26,7 @@
 #define RTMP_CONNECTIONS_PER_ADDRESS_MAX 12000        /* refuse new ones (ingest.connections_per_address) */
 #define RTMP_READ_BYTES_PER_TURN (256 * KIB)          /* then the next connection has its turn */
 #define RTMP_GATHER_US 8000             /* reads of several publishers in one pass (ingest.gather, max 10 ms) */
+#define SRT_PASS_US_MIN 1000            /* SRT sockets are never looked at more often */
 #define AMF_DEPTH_MAX 16                /* refuse the message */
 #define AMF_STRING_BYTES_MAX (16 * KIB) /* refuse the message */
 #define AMF_VALUES_MAX 4096             /* refuse the message */
@@ -44,6 +45,19 @@
 #define TS_METADATA_BYTES_MAX (256 * KIB)   /* a PES of metadata: dropped */
 #define TS_UNITS_PER_PES_MAX 1024           /* access units or audio frames: the rest of the PES is dropped */
 #define TS_EARLY_END_RUN 64                 /* units that ended as foretold before that is trusted */
+/* -- SRT; defaults of the keys beside them -- */
+#define SRT_LATENCY_US (200 * 1000LL)          /* the receiver's least (srt.latency) */
+#define SRT_IDLE_US_MAX (5 * 1000000LL)        /* not one packet for so long: gone (srt.idle) */
+#define SRT_RECEIVE_BUFFER_BYTES (8192 * 1472) /* of one connection: what comes on top is lost (srt.rcvbuf) */
+#define SRT_FLIGHT_PACKETS_MAX 8192            /* the sender waits (srt.flight) */
+#define SRT_UDP_BUFFER_BYTES (8192 * 1500) /* of one port, in the kernel: what comes on top is lost (srt.udp_rcvbuf) */
+#define SRT_MESSAGE_BYTES_MAX 1500         /* libsrt gives no longer ones in live mode */
+#define SRT_PAYLOAD_BYTES 1316             /* of what weir sends (srt.payload_size) */
+#define SRT_CONNECT_MS 3000                /* to answer a pull: try again later */
+#define SRT_CONNECTIONS_MAX 2000           /* refuse: 1402 (srt.connections) */
+#define SRT_CONNECTIONS_PER_ADDRESS_MAX 1000 /* refuse: 1402 (srt.connections_per_address) */
+#define SRT_ATTEMPTS_PER_SECOND 40           /* of one port, and three seconds' worth at once: refuse (srt.attempts) */
+#define SRT_ATTEMPTS_PER_ADDRESS_PER_SECOND 10 /* and four seconds' worth at once: refuse (srt.attempts_per_address) */
 
 /* -- media -- */
 #define CODEC_CONFIG_BYTES_MAX (4 * KIB)  /* refuse the configuration */

@@ -8,12 +8,14 @@
 #include <stdint.h>
 #include <weir/base/err.h>
 #include <weir/base/limits.h>
+#include <weir/ingest/srt_url.h>
 #include <weir/stream/stream.h>
 
 #define CONFIG_ADDRESSES_MAX 8
 #define CONFIG_ADDRESS_BYTES 64
 #define CONFIG_PATHS_MAX 128
 #define CONFIG_TEXT_BYTES 256
+#define CONFIG_SRT_PORTS_MAX 32
 #define CONFIG_FILE_BYTES_MAX (1 * MIB)
 
 struct config_addresses {
@@ -33,6 +35,14 @@ struct config_hls {
     int64_t segment_us, segment_max_us /* 0: one and a half times segment */, window_us, hold_us;
 };
 
+/* What holds for the callers of one SRT port. */
+struct config_srt_port {
+    char address[CONFIG_ADDRESS_BYTES];
+    char stream[STREAM_NAME_BYTES_MAX + 1]; /* for callers that name none; "": they are refused */
+    int64_t default_mode;                   /* enum srt_mode; SRT_UNSAID: as srt.default_mode */
+    struct srt_options options;
+};
+
 struct config_path {
     char pattern[CONFIG_TEXT_BYTES]; /* fnmatch; `*` also matches slashes */
     enum config_access access;
@@ -40,15 +50,23 @@ struct config_path {
     bool may_take_over;
     enum damage_policy on_damage;
     struct config_hls hls;
+    struct srt_options srt;           /* what this path says of its own */
+    char pull[SRT_URL_BYTES_MAX + 1]; /* "": publishers come to us. Holds secrets */
 };
 
 struct config {
-    struct config_addresses rtmp, http;
+    struct config_addresses rtmp, http, srt;
     struct config_addresses rtmps, https;                         /* without a certificate: none */
     char tls_cert[CONFIG_TEXT_BYTES], tls_key[CONFIG_TEXT_BYTES]; /* files; "": no TLS */
     struct config_path defaults;                                  /* for names that no pattern matches */
     struct config_path *paths;
     size_t path_count;
+    struct config_srt_port *srt_ports; /* ports with something of their own, beside those of `srt` */
+    size_t srt_port_count;
+    struct srt_options srt_options; /* complete: what nobody else says */
+    char srt_stream[STREAM_NAME_BYTES_MAX + 1];
+    int64_t srt_default_mode; /* enum srt_mode */
+    uint32_t srt_connections, srt_connections_per_address, srt_attempts, srt_attempts_per_address;
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
     uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
     uint32_t loops;                    /* 0: one per core */
@@ -75,10 +93,16 @@ WEIR_MUST_CHECK enum weir_err config_load_yaml(struct config *c, const char *tex
 WEIR_MUST_CHECK enum weir_err config_check(struct config *c, struct config_error *error);
 /* The rule for a stream name: the first pattern that matches, or the defaults. Lent. */
 const struct config_path *config_path_for(const struct config *c, const char *stream_name);
+/* What holds for callers of a path on a port: the path's own over the port's over what holds for all. port: NULL for pulls. */
+void config_srt_options(const struct config *c, const struct config_srt_port *port, const struct config_path *path,
+                        struct srt_options *options);
 void config_policy(const struct config_path *path, struct stream_policy *policy);
 
 /* "250ms", "2s", "1.5s", "2m", "1h"; plain numbers are refused: a time without a unit is a question. */
 WEIR_MUST_CHECK bool duration_parse(const char *text, int64_t *us);
 void duration_format(int64_t us, char out[24]);
+
+/* "8192", "512k", "12M", "1G" (thousands), "12MiB" (1024s). */
+WEIR_MUST_CHECK bool amount_parse(const char *text, int64_t *amount);
 
 #endif

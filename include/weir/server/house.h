@@ -10,7 +10,7 @@
 struct house;
 
 struct house_listener {
-    const char *protocol; /* "rtmp", "rtmps", "http", "https" */
+    const char *protocol; /* "rtmp", "rtmps", "srt", "http", "https" */
     char address[CONFIG_ADDRESS_BYTES];
     uint16_t port; /* the one the kernel gave */
 };
@@ -34,7 +34,11 @@ const char *house_key(const struct house *h);
 bool house_is_key_new(const struct house *h);
 int64_t house_started_us(const struct house *h); /* monotonic */
 uint32_t house_rtmp_connections(const struct house *h);
+uint32_t house_srt_connections(const struct house *h);
 uint32_t house_http_connections(const struct house *h);
+/* Whatever counts in this house: sum them up. Lent. Returns how many. */
+#define HOUSE_COUNTERS_MAX (LOOPS_MAX + 2 * (CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX) + 1)
+size_t house_counters(const struct house *h, const struct counters *out[HOUSE_COUNTERS_MAX]);
 bool house_is_ready(const struct house *h);
 /* Every few seconds, on the main thread: after a crowd has left, its memory goes back to the kernel. The allocator keeps free
  * pages below the top of its heaps for ever otherwise. */

@@ -60,7 +60,21 @@ static const struct {
     { "hls:\n  segment: 2\n", "weir.yaml:2:", "expected a duration" },
     { "hls:\n  segment: 90s\n", "weir.yaml:2:", "from 500ms to 20s" },
     { "listen:\n  rtmp: {a: b}\n", "weir.yaml:2:", "a list of address:port" },
-    { "listen:\n  srt: 0.0.0.0:8890\n", "weir.yaml:2:", "not in this version" },
+    { "listen:\n  srt: {a: b}\n", "weir.yaml:2:", "a list of address:port" },
+    { "srt:\n  latency: 2000\n", "weir.yaml:2:", "from 0ms to 60s" },
+    { "srt:\n  rcvbuf: 12XB\n", "weir.yaml:2:", "from 64KiB to 1GiB" },
+    { "srt:\n  passphrase: short\n", "weir.yaml:2:", "10 to 79 characters" },
+    { "srt:\n  pbkeylen: 17\n", "weir.yaml:2:", "16, 24 or 32" },
+    { "srt:\n  default_mode: play\n", "weir.yaml:2:", "request or publish" },
+    { "srt:\n  stream: ../x\n", "weir.yaml:2:", "a stream name" },
+    { "srt:\n  ports: x\n", "weir.yaml:2:", "expected a list" },
+    { "srt:\n  ports:\n    - {stream: live/x}\n", "weir.yaml:3:", "listen is missing" },
+    { "srt:\n  ports:\n    - listen: x\n", "weir.yaml:3:", "an address:port" },
+    { "srt:\n  ports:\n    - listen: 0.0.0.0:1\n      match: x\n", "weir.yaml:4:", "no such key" },
+    { "paths:\n  - match: live/cam\n    pull: srt://h:1?passphrase=short\n", "weir.yaml:3:", "10 to 79 characters" },
+    { "paths:\n  - match: live/*\n    pull: srt://h:1\n", "weir.yaml:2:", "whole name" },
+    { "paths:\n  - match: cam\n    pull: srt://h:1\n", "weir.yaml:2:", "whole name" },
+    { "paths:\n  - match: live/cam\n    srt: {latency: 90s}\n", "weir.yaml:3:", "from 0ms to 60s" },
     { "\n\npaths:\n  live: x\n", "weir.yaml:4:", "expected a list" },
     { "paths:\n  - publish: {access: open}\n", "weir.yaml:2:", "match is missing" },
     { "paths:\n  - match: x\n    publish: {key: short}\n", "weir.yaml:3:", "8 to 256 characters" },
@@ -107,6 +121,81 @@ static void set_takes_the_same_keys(void **unused_state)
     assert_int_equal(config_check(&c, &error), WEIR_CONFIG);
     assert_non_null(strstr(error.text, "three segments"));
     config_deinit(&c);
+}
+
+static void srt_options_of_path_port_and_all(void **unused_state)
+{
+    struct config c;
+    struct config_error error;
+    assert_int_equal(load(&c,
+                          "listen: {srt: '127.0.0.1:0'}\n"
+                          "srt:\n"
+                          "  latency: 1s\n"
+                          "  passphrase: for-everyone-else\n"
+                          "  stream: field\n"
+                          "  ports:\n"
+                          "    - listen: '0.0.0.0:8891'\n"
+                          "      stream: live/van\n"
+                          "      default_mode: publish\n"
+                          "      latency: 2s\n"
+                          "      lossmaxttl: 40\n"
+                          "      rcvbuf: 24MiB\n"
+                          "paths:\n"
+                          "  - match: live/vip\n"
+                          "    srt: {passphrase: of-the-vip-alone, pbkeylen: 32, tlpktdrop: no, maxbw: 20M}\n"
+                          "    pull: 'srt://[::1]:9000?streamid=x&latency=250'\n"
+                          "  - match: live/slow\n"
+                          "    srt: {latency: 5s}\n",
+                          &error),
+                     WEIR_OK);
+    assert_int_equal(config_check(&c, &error), WEIR_OK);
+    assert_string_equal(c.srt.items[0], "127.0.0.1:0");
+    assert_string_equal(c.srt_stream, "live/field");
+    assert_int_equal(c.srt_port_count, 1);
+    const struct config_srt_port *port = &c.srt_ports[0];
+    assert_string_equal(port->stream, "live/van");
+    assert_int_equal(port->default_mode, SRT_MODE_PUBLISH);
+    struct srt_options o;
+    config_srt_options(&c, NULL, config_path_for(&c, "live/any"), &o);
+    assert_true(o.latency_us == 1000000 && o.reorder_packets == 0 && o.drops_late == 1);
+    assert_string_equal(o.passphrase, "for-everyone-else");
+    config_srt_options(&c, port, config_path_for(&c, "live/any"), &o);
+    assert_true(o.latency_us == 2000000 && o.reorder_packets == 40 && o.receive_buffer_bytes == 24 * MIB);
+    config_srt_options(&c, port, config_path_for(&c, "live/vip"), &o);
+    assert_true(o.latency_us == 2000000 && o.key_bytes == 32 && o.drops_late == 0 && o.bandwidth_bps == 20000000);
+    assert_string_equal(o.passphrase, "of-the-vip-alone");
+    config_srt_options(&c, port, config_path_for(&c, "live/slow"), &o);
+    assert_int_equal(o.latency_us, 5000000);
+    assert_int_equal(config_set(&c, "srt.passphrase=on-the-command-line", &error), WEIR_CONFIG);
+    assert_non_null(strstr(error.text, "--set srt.passphrase"));
+    assert_null(strstr(error.text, "on-the-command-line"));
+    config_deinit(&c);
+}
+
+static void amounts(void **unused_state)
+{
+    static const struct {
+        const char *text;
+        int64_t amount;
+    } cases[] = { { "0", 0 },
+                  { "8192", 8192 },
+                  { "20M", 20000000 },
+                  { "12MiB", 12 * MIB },
+                  { "1GiB", 1024LL * MIB },
+                  { "64KiB", 65536 },
+                  { "3k", 3000 },
+                  { "", -1 },
+                  { "-1", -1 },
+                  { "1.5M", -1 },
+                  { "1mib", -1 },
+                  { "1 M", -1 },
+                  { "99999999999999999999", -1 },
+                  { "9999999999999GiB", -1 } };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t amount = -1;
+        assert_int_equal(amount_parse(cases[i].text, &amount), cases[i].amount >= 0);
+        assert_true(amount == cases[i].amount);
+    }
 }
 
 static void durations(void **unused_state)
@@ -174,6 +263,8 @@ int main(void)
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(errors_name_the_line_and_what_was_expected),
         cmocka_unit_test(set_takes_the_same_keys),
+        cmocka_unit_test(srt_options_of_path_port_and_all),
+        cmocka_unit_test(amounts),
         cmocka_unit_test(durations),
         cmocka_unit_test(who_may_publish),
     };
