@@ -30,7 +30,9 @@ static void skip_scaling_list(struct bit_reader *r, unsigned size)
 {
     int32_t last = 8, next = 8;
     for (unsigned i = 0; i < size && !r->failed; i++) {
-        if (next) next = (last + read_se(r) + 256) % 256;
+        const int32_t delta = next ? read_se(r) : 0;
+        if (delta < -128 || delta > 127) r->failed = true; /* 7.4.2.1.1.1 */
+        if (!r->failed && next) next = (last + delta + 256) % 256;
         if (next) last = next;
     }
 }
