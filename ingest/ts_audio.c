@@ -31,6 +31,13 @@ struct framing {
     void (*take)(struct ts_audio *a, struct byte_span frame);
 };
 
+/* A time on the wire: good for the first frame that begins at or behind `at` in the buffer. */
+struct wire_time {
+    bool is_known;
+    uint64_t pts_90k;
+    size_t at;
+};
+
 struct ts_audio {
     struct ts_elementary elementary; /* first: it is what others hold */
     struct ts_output *out;
@@ -40,14 +47,11 @@ struct ts_audio {
     uint8_t *buffer;
     size_t used, capacity, wanted; /* wanted: less than this is not worth looking at */
     size_t at;                     /* of the frame at hand */
+    size_t searched;               /* see find_whole_frame() */
     bool is_synced, is_waiting, is_refused;
     unsigned units_in_pes;
-    /* time */
-    struct {
-        bool is_known;
-        uint64_t pts_90k;
-        size_t at; /* first place in the buffer that it is good for */
-    } pes_time;
+    /* time: of the frame at the buffer's start, and of the PES that began last, if it is another */
+    struct wire_time front, newest;
     bool has_base, is_after_loss;
     uint64_t base_90k, samples_since; /* of the next frame, at facts.sample_rate */
     /* configuration */
@@ -119,16 +123,25 @@ static void set_codec(struct ts_audio *a, enum media_codec codec, uint32_t sampl
     a->is_told = true;
 }
 
+/* The time on the wire for the frame at a->at; false: none was meant for it. */
+static bool take_time(struct ts_audio *a)
+{
+    const bool is_newest = a->newest.is_known && a->at >= a->newest.at;
+    const struct wire_time time = is_newest ? a->newest : a->front;
+    if (is_newest) a->newest.is_known = false;
+    a->front.is_known = false;
+    if (!time.is_known) return false;
+    a->has_base = true;
+    a->base_90k = time.pts_90k;
+    a->samples_since = 0;
+    return true;
+}
+
 /* Gives a frame that begins at a->at. Its bytes are copied: frames share their buffer. */
 static void give(struct ts_audio *a, struct blob *message, uint32_t samples)
 {
     const struct ts_track *track = &a->stream->kind.track;
-    if (a->pes_time.is_known && a->at >= a->pes_time.at) {
-        a->has_base = true;
-        a->base_90k = a->pes_time.pts_90k;
-        a->samples_since = 0;
-        a->pes_time.is_known = false;
-    }
+    const bool has_time = take_time(a);
     a->units_in_pes++;
     if (!a->has_base) {
         ts_output_count(a->out, COUNTER_TS_UNTIMED);
@@ -144,7 +157,7 @@ static void give(struct ts_audio *a, struct blob *message, uint32_t samples)
         .bytes = blob_bytes(message),
         .pts_90k = pts_90k,
         .dts_90k = pts_90k,
-        .has_time = !a->samples_since,
+        .has_time = has_time,
         .is_key = true,
         .is_after_loss = a->is_after_loss,
     };
@@ -347,7 +360,7 @@ static void take_opus(struct ts_audio *a, struct byte_span frame)
 
 static void forget_bytes(struct ts_audio *a)
 {
-    a->used = a->wanted = 0;
+    a->used = a->wanted = a->searched = 0;
 }
 
 /* No frame begins at a->at: to the next place where one might. */
@@ -370,6 +383,28 @@ static enum measured confirm(const struct ts_audio *a, struct byte_span in, size
                                                                     : found; /* a header is there, and goes on */
 }
 
+/* Out of step, what looks like the header of a long frame may be none, and hide the frames behind it: at the end of a PES a frame that is
+ * there with its last byte is preferred. Each byte is looked at once. */
+static bool find_whole_frame(struct ts_audio *a)
+{
+    size_t at = a->at + 1 > a->searched ? a->at + 1 : a->searched;
+    a->searched = a->used;
+    while (at < a->used) {
+        const uint8_t *sync = memchr(a->buffer + at, a->framing->sync, a->used - at);
+        if (!sync) return false;
+        at = (size_t)(sync - a->buffer);
+        const struct byte_span in = { sync, a->used - at };
+        size_t bytes = 0;
+        const bool is_whole = a->framing->measure(in, true, &bytes) == MEASURED && bytes <= in.bytes;
+        if (is_whole && confirm(a, in, bytes, true) == MEASURED) {
+            a->at = at;
+            return true;
+        }
+        at++;
+    }
+    return false;
+}
+
 static void read_frames(struct ts_audio *a, bool is_end)
 {
     a->at = 0;
@@ -383,10 +418,14 @@ static void read_frames(struct ts_audio *a, bool is_end)
         }
         if (found == MEASURED && in.bytes < bytes) {
             a->wanted = a->at + bytes;
-            break;
+            found = MEASURE_MORE;
         }
         if (found == MEASURED) found = confirm(a, in, bytes, is_end);
-        if (found == MEASURE_MORE) break;
+        if (found == MEASURE_MORE && !(is_end && !a->is_synced && find_whole_frame(a))) break;
+        if (found == MEASURE_MORE) {
+            a->wanted = 0;
+            continue;
+        }
         if (found == MEASURE_NONE) {
             search(a);
             continue;
@@ -402,8 +441,9 @@ static void drop_read(struct ts_audio *a)
 {
     memmove(a->buffer, a->buffer + a->at, a->used - a->at);
     a->used -= a->at;
+    a->searched = a->searched > a->at ? a->searched - a->at : 0;
     a->wanted = a->wanted > a->at ? a->wanted - a->at : 0;
-    a->pes_time.at = a->pes_time.at > a->at ? a->pes_time.at - a->at : 0;
+    a->newest.at = a->newest.at > a->at ? a->newest.at - a->at : 0;
     a->at = 0;
 }
 
@@ -426,9 +466,9 @@ static void begin(void *context, const struct pes_head *head)
     struct ts_audio *a = context;
     a->is_waiting = false;
     a->units_in_pes = 0;
-    a->pes_time.is_known = head->has_time;
-    a->pes_time.pts_90k = head->pts_90k;
-    a->pes_time.at = a->used;
+    /* the frame at the buffer's start may have begun in the PES before: its time is kept for it */
+    if (a->newest.is_known && !a->newest.at && a->used) a->front = a->newest;
+    a->newest = (struct wire_time){ head->has_time, head->pts_90k, a->used };
 }
 
 static void read_all(struct ts_audio *a, bool is_end)
@@ -487,7 +527,7 @@ static void note_loss(void *context)
     forget_bytes(a);
     a->is_after_loss = a->stream->is_announced && a->is_told;
     a->is_waiting = true;
-    a->is_synced = a->has_base = a->pes_time.is_known = false;
+    a->is_synced = a->has_base = a->front.is_known = a->newest.is_known = false;
 }
 
 static void malformed(void *context, const char *why)

@@ -130,7 +130,7 @@ bool ts_packet_parse(const uint8_t p[TS_PACKET_BYTES], struct ts_packet *out)
         if (bytes > (packet.has_payload ? 182 : 183)) return false;
         if (bytes) packet.is_discontinuity = p[5] & 0x80;
         packet.has_clock = bytes >= 7 && p[5] & 0x10;
-        packet.is_stuffed = !bytes || bytes > adaptation_needs(p + 5, bytes);
+        packet.is_stuffed = !bytes || !p[5] || bytes > adaptation_needs(p + 5, bytes);
         at = 5 + bytes;
     }
     if (packet.has_payload) packet.payload = (struct byte_span){ p + at, TS_PACKET_BYTES - at };

@@ -31,6 +31,7 @@ static void finish(struct ts_section *s, const struct ts_section_sink *sink)
     const struct byte_span section = { s->data, s->used };
     s->used = 0;
     if (section.bytes < SECTION_HEAD_BYTES + CRC_BYTES || ts_crc32(section.data, section.bytes)) {
+        s->is_begun = false; /* its length is not to be believed either */
         sink->malformed(sink->context, false);
         return;
     }

@@ -459,7 +459,8 @@ static void begin(void *context, const struct pes_head *head)
     v->is_first_in_pes = true;
     v->units_in_pes = 0;
     v->pes_bytes = head->payload_bytes;
-    v->pes_time = (struct unit_time){ head->has_time, head->pts_90k, head->dts_90k };
+    /* a time that no unit took stays good where none follows: its unit's start code may lie across the border */
+    if (head->has_time) v->pes_time = (struct unit_time){ true, head->pts_90k, head->dts_90k };
 }
 
 static void take(void *context, const uint8_t *data, size_t bytes)

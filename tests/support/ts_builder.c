@@ -52,7 +52,7 @@ size_t ts_build_packet(struct ts_builder *b, const struct ts_build_packet *packe
         p[10] = (uint8_t)((packet->pcr_90k & 1) << 7 | 0x7E);
         p[11] = 0;
     }
-    memcpy(p + 4 + field, payload, taken);
+    if (taken) memcpy(p + 4 + field, payload, taken);
     ts_build_raw(b, p, sizeof p);
     return taken;
 }
