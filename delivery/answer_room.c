@@ -94,6 +94,7 @@ static void answer_playlist(struct answer_room *room, const struct http_request 
     snprintf(out->cache_text, sizeof out->cache_text, "public, max-age=%u", max_age_s);
     http_answer_set_body(out, text, PLAYLIST_TYPE, out->cache_text);
     out->varies_by_encoding = true;
+    out->is_urgent = true;
     if (out->bytes >= GZIP_BYTES_MIN && http_accepts_gzip(request->accept_encoding)) pack_playlist(room, out, version);
     snprintf(out->etag, sizeof out->etag, "\"p%llx%s\"", (unsigned long long)version, out->is_gzip ? "-g" : "");
 }

@@ -16,6 +16,7 @@
 #define PIECES_PER_WRITE 64
 #define WRITE_BYTES_PER_TURN (1 * MIB) /* then somebody else has his turn */
 #define READS_PER_TURN 4
+#define PREFACE_TELLING_BYTES 4 /* "PRI ": no method of HTTP/1.1 begins so; nobody sends less in one go */
 #define DATE_US 1000000
 #define LINGER_US (2 * 1000000LL)
 #define LINGER_BYTES_MAX (1 * MIB)
@@ -189,7 +190,18 @@ static void on_wire_broken(struct http_connection *c)
         log_event(LOG_DELIVERY, LOG_DEBUG, "-", "tls_failed", "reason=%s", log_quote_text(wire_error(&c->wire)).text);
 }
 
-static bool choose_protocol(struct http_connection *c)
+/* How every client of HTTP/2 begins (RFC 9113, 3.4). */
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/* TLS has agreed on one; in the clear the client just speaks it. */
+static bool is_http_2(const struct http_connection *c, const char *data, size_t bytes)
+{
+    if (c->wire.tls) return wire_is_http_2(&c->wire);
+    const size_t run = bytes < sizeof preface - 1 ? bytes : sizeof preface - 1;
+    return run >= PREFACE_TELLING_BYTES && !memcmp(data, preface, run);
+}
+
+static bool choose_protocol(struct http_connection *c, const char *data, size_t bytes)
 {
     const struct http_protocol_events events = {
         .context = c,
@@ -198,7 +210,8 @@ static bool choose_protocol(struct http_connection *c)
         .date = c->home->date,
         .counters = c->home->room.counters,
     };
-    c->protocol = http1_create(&events, c->started_us);
+    c->protocol = is_http_2(c, data, bytes) ? http2_create(&events, c->started_us)
+                                            : http1_create(&events, c->started_us);
     return c->protocol != NULL;
 }
 
@@ -219,7 +232,7 @@ static void read_bytes(struct http_connection *c)
             c->protocol->ops->feed_end(c->protocol);
             return;
         }
-        if (!c->protocol && !choose_protocol(c)) {
+        if (!c->protocol && !choose_protocol(c, buffer, got)) {
             c->is_broken = true;
             return;
         }
@@ -333,7 +346,8 @@ static void check_deadline(struct http_connection *c, int64_t now_us)
     case HTTP_IDLE:
         if (now_us - c->active_us <= config->idle_us) break;
         count(c, COUNTER_HTTP_IDLE_TIMEOUT);
-        destroy(c);
+        p->ops->give_up_reading(p); /* HTTP/2 says goodbye */
+        finish_turn(c);
         break;
     case HTTP_WAITING: break;
     case HTTP_ENDED:

@@ -230,7 +230,7 @@ static enum wire_result shake(struct tls_channel *c)
 int tls_channel_choose_protocol(const struct tls_channel *c, const unsigned char **out, unsigned char *out_bytes,
                                 const unsigned char *in, unsigned in_bytes)
 {
-    static const unsigned char ours[] = "\x08http/1.1";
+    static const unsigned char ours[] = "\x02h2\x08http/1.1";
     if (c->application != WIRE_HTTP) return SSL_TLSEXT_ERR_NOACK;
     unsigned char *chosen = NULL;
     if (SSL_select_next_proto(&chosen, out_bytes, ours, sizeof ours - 1, in, in_bytes) != OPENSSL_NPN_NEGOTIATED)

@@ -73,10 +73,15 @@ class Tls(unittest.TestCase):
                 text, status = curl(certificate, https + "/live/cam/video/index.m3u8", "--http1.1")
                 self.assertEqual(status, "1.1 200")
                 name = segments(text.decode())[-1]
-                body, _ = curl(certificate, f"{https}/live/cam/video/{name}")
-                self.assertEqual(body, server.get(f"/live/cam/video/{name}")[2], "the same bytes, encrypted or not")
+                for options, version in (((), "2"), (("--http1.1",), "1.1"), (("--tls-max", "1.2"), "2")):
+                    body, status = curl(certificate, f"{https}/live/cam/video/{name}", *options)
+                    self.assertEqual(status, version + " 200")
+                    self.assertEqual(body, server.get(f"/live/cam/video/{name}")[2], "the same bytes, encrypted or not")
+                body, status = curl(certificate, server.url(f"/live/cam/video/{name}"), "--http2-prior-knowledge")
+                self.assertEqual((len(body), status), (len(server.get(f"/live/cam/video/{name}")[2]), "2 200"))
                 cmaf.parse_playlist(text.decode())
-            self.assertGreaterEqual(server.counter("tls_handshakes"), 3)
+            self.assertGreaterEqual(server.counter("tls_handshakes"), 5)
+            self.assertEqual(server.counter("http2_connections"), 3)
             wait_for("the publisher's end", lambda: "publish_ended" in server.log())
 
     def test_both_other_ways_round_are_told_so(self):

@@ -118,6 +118,12 @@
     X(HTTP_LIMIT_URL, "http_limit_url_bytes", "HTTP requests with too long a URL")                                     \
     X(HTTP_LIMIT_BODY, "http_limit_body_bytes", "HTTP requests with too large a body")                                 \
     X(HTTP_MALFORMED, "http_malformed", "HTTP requests that could not be read")                                        \
+    X(HTTP2_OPENED, "http2_connections", "HTTP connections that spoke HTTP/2")                                         \
+    X(HTTP2_MALFORMED, "http2_malformed", "HTTP/2 connections closed: protocol broken")                                \
+    X(HTTP2_LIMIT_RESETS, "http2_limit_resets", "HTTP/2 connections closed: too many requests taken back")             \
+    X(HTTP2_LIMIT_CONTROLS, "http2_limit_controls", "HTTP/2 connections closed: too many frames without a request")    \
+    X(HTTP2_LIMIT_PINNED, "http2_limit_pinned_bytes", "HTTP/2 requests refused: too much asked for and not taken")     \
+    X(HTTP2_STREAM_STALLED, "http2_stream_stalls", "HTTP/2 answers ended: the client opens no window")                 \
     X(TLS_OPENED, "tls_handshakes", "TLS handshakes finished")                                                         \
     X(TLS_RESUMED, "tls_resumed", "of them, those that resumed an earlier session")                                    \
     X(TLS_FAILED, "tls_failed", "TLS handshakes that failed")                                                          \

@@ -105,6 +105,12 @@
 #define HTTP_PIPELINE_MAX 16                /* responses waiting: stop reading */
 #define HTTP_PINNED_BYTES_MAX (64 * MIB)    /* response bytes a connection may keep alive: stop reading */
 
+#define HTTP2_STREAMS_MAX 100      /* requests under way in a connection: refuse more (RFC 9113, 5.1.2) */
+#define HTTP2_RESETS_BURST_MAX 200 /* requests taken back at once: close (with the rate below) */
+#define HTTP2_RESETS_PER_SECOND_MAX 20
+#define HTTP2_CONTROLS_BURST_MAX 200 /* frames that carry no request: close (with the rate below) */
+#define HTTP2_CONTROLS_PER_SECOND_MAX 20
+
 /* -- TLS -- */
 #define TLS_HANDSHAKES_MAX 2048                /* under way at once, over all loops (45 KB each): newcomers wait */
 #define TLS_HANDSHAKE_STALE_US (1 * 1000000LL) /* no progress for so long while others wait: close */

@@ -2,6 +2,7 @@
 #ifndef WEIR_TESTS_HTTP_HOUSE_H
 #define WEIR_TESTS_HTTP_HOUSE_H
 
+#include "heap.h"
 #include "hex.h"
 
 #include <arpa/inet.h>
@@ -298,27 +299,5 @@ static inline void client_get(struct client *c, const char *target, const char *
     client_say(c, text);
     client_receive(c, r, false);
 }
-
-/* -- memory in use, whatever the allocator -- */
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ADDRESS_SANITIZER 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define HAS_ADDRESS_SANITIZER 1
-#endif
-#ifdef HAS_ADDRESS_SANITIZER
-size_t __sanitizer_get_current_allocated_bytes(void); /* not every compiler brings the header */
-static inline size_t heap_bytes(void)
-{
-    return __sanitizer_get_current_allocated_bytes();
-}
-#else
-static inline size_t heap_bytes(void)
-{
-    return mallinfo2().uordblks;
-}
-#endif
 
 #endif
