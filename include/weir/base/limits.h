@@ -116,6 +116,26 @@
 #define TLS_HANDSHAKE_STALE_US (1 * 1000000LL) /* no progress for so long while others wait: close */
 #define TLS_RECORD_BYTES (16 * KIB)            /* what a record holds (RFC 8446, 5.1) */
 
+/* -- weir-loadgen: what a server that is looked at may make us keep -- */
+#define LOADGEN_PLAYLIST_BYTES_MAX (4 * MIB) /* give the answer up; the report says so */
+#define LOADGEN_OBJECT_BYTES_MAX (128 * MIB) /* give the answer up */
+#define LOADGEN_LINES_MAX 65536              /* of a playlist: refuse it */
+#define LOADGEN_FAULTS_MAX 64                /* per playlist or file: the first ones are kept */
+#define LOADGEN_VARIANTS_MAX 256             /* and as many EXT-X-MEDIA of a multivariant playlist: refuse it */
+#define LOADGEN_LISTS_MAX 32                 /* media playlists of a presentation: the rest is not followed */
+#define LOADGEN_INITS_MAX 64                 /* forget the oldest */
+#define LOADGEN_HISTORY_SEGMENTS_MAX 1024    /* per media playlist: forget the oldest */
+#define LOADGEN_PARTS_PER_SEGMENT_MAX 512    /* the rest is not looked at */
+#define LOADGEN_FRAGMENTS_MAX 4096           /* per file: refuse it */
+#define LOADGEN_SAMPLES_MAX 262144           /* per file: refuse it */
+#define LOADGEN_TRACKS_MAX 8                 /* per init segment: refuse it */
+#define LOADGEN_TS_PIDS_MAX 32               /* per TS segment: the rest is not looked at */
+#define LOADGEN_URL_BYTES_MAX 2048           /* not followed */
+#define LOADGEN_REQUESTS_MAX 128             /* on their way at a time: the next ones wait */
+#define LOADGEN_FETCHES_PER_LIST_MAX 4       /* segments, parts and inits on their way per media playlist */
+#define LOADGEN_QUEUE_MAX 4096               /* objects that wait to be fetched, per media playlist: not fetched */
+#define LOADGEN_SECONDS_MAX (24 * 60 * 60)   /* of a run: refuse */
+
 /* -- between threads -- */
 #define MAILBOX_MESSAGES_MAX 65536 /* refuse; the sender counts it */
 #define LOOPS_MAX 64
