@@ -203,6 +203,44 @@ def wait_segments(server, name, rendition, count, seconds=30):
     return wait_for(f"{count} segments of {name}/{rendition}", ready, seconds)
 
 
+class Check:
+    """weir-loadgen check beside what a test does: every rule of HLS on what is served meanwhile."""
+
+    def __init__(self, server, name, seconds, *arguments, allow=()):
+        command = [os.environ["WEIR_LOADGEN"], "check", server.url(f"/live/{name}/index.m3u8"), "--json", "--seconds", str(seconds),
+                   "--tolerance", str(int(400 * PATIENCE)), "--wait", str(int(20 * PATIENCE)), *arguments]
+        if allow:
+            command += ["--allow", ",".join(allow)]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.report = None
+
+    def end(self, early=False):
+        """The report; an error that names each violated rule with its evidence."""
+        if early:
+            self.process.send_signal(signal.SIGINT)
+        out, errors = self.process.communicate(timeout=180 * PATIENCE)
+        assert not errors and self.process.returncode in (0, 1), f"weir-loadgen check: status {self.process.returncode}\n{errors.decode()}"
+        self.report = json.loads(out)
+        broken = {rule["id"]: (rule["says"], rule["violation"]) for rule in self.report["rules"] if rule["verdict"] == "VIOLATED"}
+        assert not broken and self.process.returncode == 0, json.dumps(broken, indent=1)
+        self.checked = {rule["id"]: rule["checked"] for rule in self.report["rules"]}
+        self.warned = {rule["id"]: rule["warning"] for rule in self.report["rules"] if rule["warned"]}
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+def check_stream(server, name, seconds, *arguments, allow=()):
+    with Check(server, name, seconds, *arguments, allow=allow) as check:
+        return check.end()
+
+
 def read_rendition(server, name, rendition):
     """All that the playlist lists now, as parsed CMAF: [(segment entry, Fragment)] with the init's timescale."""
     text = playlist(server, name, rendition)

@@ -5,7 +5,7 @@ import subprocess
 import unittest
 
 import cmaf
-from harness import AAC, AUDIO, VIDEO, X264, Server, ffmpeg, read_rendition, wait_for, wait_segments
+from harness import AAC, AUDIO, VIDEO, X264, Check, Server, ffmpeg, read_rendition, wait_for, wait_segments
 
 
 def ffprobe(url, *entries):
@@ -15,9 +15,12 @@ def ffprobe(url, *entries):
 
 class Publish(unittest.TestCase):
     def test_h264_and_aac_become_continuous_cmaf(self):
-        with Server() as server, ffmpeg(server.rtmp("cam")):
+        with Server() as server, ffmpeg(server.rtmp("cam")), Check(server, "cam", 60) as check:
             wait_segments(server, "cam", "video", 5)
             wait_segments(server, "cam", "audio", 5)
+            check.end(early=True)
+            for rule in ("R3", "R9", "R12", "R15", "R17", "R19", "R48", "V6", "V9", "V16"):
+                self.assertGreater(check.checked[rule], 0, rule)
             for rendition, handler, entry in (("video", "vide", "avc1"), ("audio", "soun", "mp4a")):
                 text, fragments = read_rendition(server, "cam", rendition)
                 self.assertGreaterEqual(cmaf.check_continuous(fragments), 4)
@@ -41,7 +44,8 @@ class Publish(unittest.TestCase):
             self.assertEqual(sum(facts["repairs"].values()), 0)
 
     def test_numbers_agree_and_old_segments_stay_a_while(self):
-        with Server("hls.segment=1s", "hls.window=6s") as server, ffmpeg(server.rtmp("cam"), *X264, "-g", "30", "-keyint_min", "30", *AAC):
+        with Server("hls.segment=1s", "hls.window=6s") as server, ffmpeg(server.rtmp("cam"), *X264, "-g", "30", "-keyint_min", "30", *AAC), \
+                Check(server, "cam", 60) as check:
             old = cmaf.parse_playlist(wait_segments(server, "cam", "video", 3))
             first = old.segments[0]
 
@@ -57,6 +61,9 @@ class Publish(unittest.TestCase):
             self.assertIn("immutable", headers["cache-control"])
             audio = cmaf.parse_playlist(server.text("/live/cam/audio/index.m3u8"))
             self.assertLessEqual(abs(audio.segments[-1].sequence - old.segments[-1].sequence), 1)
+            check.end(early=True)
+            for rule in ("R5", "R6", "R8"):
+                self.assertGreater(check.checked[rule], 0, rule)
 
     def test_playlist_within_two_seconds_although_announced_audio_never_comes(self):
         from rtmp_client import Publisher, is_config, make_flv, send

@@ -6,7 +6,7 @@ import time
 import unittest
 
 import cmaf
-from harness import Server, ffmpeg, playlist, wait_for, wait_segments
+from harness import Check, Server, ffmpeg, playlist, wait_for, wait_segments
 from rtmp_client import Publisher, Refused, is_config, make_flv, send
 
 CLIP = make_flv(seconds=4, gop=30)
@@ -67,6 +67,9 @@ class Reconnect(unittest.TestCase):
         with Server() as server:
             follower = Follower(lambda: server, "cam")
             follower.start()
+            # while nobody publishes there is nothing new to list, and so the clock rule does not hold
+            check = Check(server, "cam", 120, allow=("R9",))
+            self.addCleanup(check.__exit__, None, None, None)
             with ffmpeg(server.rtmp("cam")) as first:
                 wait_segments(server, "cam", "video", 3)
                 first.end(signal.SIGKILL)
@@ -84,6 +87,9 @@ class Reconnect(unittest.TestCase):
                     self.assertEqual({e.init for e in now.segments}, {now.segments[0].init})
                 self.assertEqual(len(tagged["video"]), 1)
                 self.assertEqual(tagged["video"], tagged["audio"])
+                check.end(early=True)
+                self.assertNotIn("R12", check.warned)  # the discontinuity was one
+                self.assertGreater(check.checked["R12"], 4)
             follower.end()
             print(f"{follower.versions} playlist versions checked")
             self.assertEqual(server.counter("publish_resumed"), 1)

@@ -1,0 +1,61 @@
+/* HTTP for the load generator: many requests at once over libcurl's multi interface, HTTP/1.1 and HTTP/2, with times. Not for
+ * strangers: it talks to loopback unless told otherwise, follows no redirect, and gives up what is larger than was asked for.
+ * Owner: one thread, which calls everything. */
+#ifndef WEIR_LOADGEN_HTTP_CLIENT_H
+#define WEIR_LOADGEN_HTTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/base/err.h>
+
+struct http_client;
+
+struct http_client_config {
+    bool is_any_host;         /* not loopback alone: --i-own-this-host */
+    bool is_any_certificate;  /* --insecure */
+    bool is_http1;            /* HTTP/2 is not asked for, even over TLS */
+    unsigned connections_max; /* 0: as many as are needed */
+};
+
+struct http_ask {
+    const char *url; /* copied */
+    bool is_head, accepts_gzip, has_range;
+    uint64_t range_first, range_last;
+    int64_t timeout_us;
+    size_t bytes_max;
+    void *context; /* given back */
+};
+
+#define HTTP_FIELD_BYTES_MAX 256
+
+/* Lent for the call. */
+struct http_result {
+    void *context;
+    int status; /* 0: error says why */
+    char error[256];
+    int64_t sent_us, first_byte_us, done_us; /* monotonic; first_byte 0: none came */
+    bool is_tls, is_http2, is_too_large;
+    int64_t content_length; /* -1 */
+    /* fields as they came, cut at HTTP_FIELD_BYTES_MAX; "": not there */
+    char content_type[HTTP_FIELD_BYTES_MAX], cache_control[HTTP_FIELD_BYTES_MAX],
+        content_encoding[HTTP_FIELD_BYTES_MAX], vary[HTTP_FIELD_BYTES_MAX], allow_origin[HTTP_FIELD_BYTES_MAX],
+        etag[HTTP_FIELD_BYTES_MAX];
+    const uint8_t *body; /* decoded */
+    size_t bytes;
+};
+typedef void http_client_done(void *owner, const struct http_result *result);
+
+/* NULL: no memory. done is called from http_client_turn alone. */
+struct http_client *http_client_create(const struct http_client_config *config, http_client_done *done, void *owner);
+/* What is on its way is dropped without a result. NULL is fine. */
+void http_client_destroy(struct http_client *h);
+/* WEIR_NOMEM. WEIR_MALFORMED: the URL cannot be read. Neither gives a result later. */
+WEIR_MUST_CHECK enum weir_err http_client_ask(struct http_client *h, const struct http_ask *ask);
+/* Moves what can be moved, waits for at most wait_us, and tells what is done. WEIR_IO: libcurl is broken. */
+WEIR_MUST_CHECK enum weir_err http_client_turn(struct http_client *h, int64_t wait_us);
+size_t http_client_pending(const struct http_client *h);
+/* A connection was refused because it was not to loopback. */
+bool http_client_saw_stranger(const struct http_client *h);
+
+#endif

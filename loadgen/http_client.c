@@ -1,0 +1,289 @@
+#include <weir/loadgen/http_client.h>
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include <weir/base/clock.h>
+
+#define HANDLES_KEPT_MAX 256 /* finished ones, for the next requests */
+
+struct transfer {
+    struct http_client *client;
+    CURL *easy;
+    struct http_result result;
+    struct transfer *next, *before;
+    char curl_error[CURL_ERROR_SIZE];
+    char *body;
+    size_t capacity, bytes_max;
+    bool is_head_seen;
+};
+
+struct http_client {
+    struct http_client_config config;
+    http_client_done *done;
+    void *owner;
+    CURLM *multi;
+    struct transfer *transfers; /* on their way */
+    size_t pending;
+    CURL *kept[HANDLES_KEPT_MAX];
+    size_t kept_count;
+    bool saw_stranger;
+};
+
+/* -- callbacks of libcurl -- */
+
+static bool is_loopback(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return (ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24) == 127;
+    if (a->sa_family != AF_INET6) return false;
+    const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+}
+
+/* Looked at where the connection is made, so that no name, redirect or playlist can lead elsewhere. */
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_client *h = context;
+    if (!h->config.is_any_host && !is_loopback(&address->addr)) {
+        h->saw_stranger = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static bool body_make_room(struct transfer *t, size_t bytes)
+{
+    if (bytes <= t->capacity) return true;
+    size_t capacity = t->capacity ? t->capacity : 4096;
+    while (capacity < bytes) capacity *= 2;
+    char *grown = realloc(t->body, capacity);
+    if (!grown) return false;
+    t->body = grown;
+    t->capacity = capacity;
+    return true;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *t = context;
+    const size_t bytes = size * count;
+    if (bytes > t->bytes_max - t->result.bytes) {
+        t->result.is_too_large = true;
+        return 0;
+    }
+    if (!body_make_room(t, t->result.bytes + bytes)) return 0;
+    memcpy(t->body + t->result.bytes, data, bytes);
+    t->result.bytes += bytes;
+    return bytes;
+}
+
+static void copy_field(char *out, const char *value, size_t bytes)
+{
+    while (bytes && (*value == ' ' || *value == '\t')) value++, bytes--;
+    while (bytes && strchr("\r\n \t", value[bytes - 1])) bytes--;
+    if (bytes >= HTTP_FIELD_BYTES_MAX) bytes = HTTP_FIELD_BYTES_MAX - 1;
+    memcpy(out, value, bytes);
+    out[bytes] = 0;
+}
+
+static size_t on_field(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *t = context;
+    struct http_result *r = &t->result;
+    const size_t bytes = size * count;
+    const struct {
+        const char *name;
+        char *out;
+    } fields[] = {
+        { "content-type:", r->content_type },
+        { "cache-control:", r->cache_control },
+        { "content-encoding:", r->content_encoding },
+        { "vary:", r->vary },
+        { "access-control-allow-origin:", r->allow_origin },
+        { "etag:", r->etag },
+    };
+    if (!t->is_head_seen) {
+        t->is_head_seen = true;
+        r->first_byte_us = clock_now_us();
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const size_t name = strlen(fields[i].name);
+        if (bytes > name && !strncasecmp(data, fields[i].name, name))
+            copy_field(fields[i].out, data + name, bytes - name);
+    }
+    return bytes;
+}
+
+/* -- transfers -- */
+
+static void transfer_destroy(struct transfer *t)
+{
+    struct http_client *h = t->client;
+    if (t->before)
+        t->before->next = t->next;
+    else
+        h->transfers = t->next;
+    if (t->next) t->next->before = t->before;
+    h->pending--;
+    curl_multi_remove_handle(h->multi, t->easy);
+    if (h->kept_count < HANDLES_KEPT_MAX) {
+        curl_easy_reset(t->easy);
+        h->kept[h->kept_count++] = t->easy;
+    } else {
+        curl_easy_cleanup(t->easy);
+    }
+    free(t->body);
+    free(t);
+}
+
+static CURLcode set_up(struct http_client *h, struct transfer *t, const struct http_ask *ask)
+{
+    CURL *e = t->easy;
+    char range[64];
+    CURLcode bad = curl_easy_setopt(e, CURLOPT_URL, ask->url);
+    if (bad) return bad;
+    curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->curl_error);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_field);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_PROXY, ""); /* a proxy of the environment is none of the server that is looked at */
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(ask->timeout_us / 1000));
+    curl_easy_setopt(e, CURLOPT_USERAGENT, "weir-loadgen/" WEIR_VERSION);
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                     h->config.is_http1 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+    /* one HTTP/2 connection rather than many */
+    curl_easy_setopt(e, CURLOPT_PIPEWAIT, !h->config.is_http1 && !strncasecmp(ask->url, "https:", 6) ? 1L : 0L);
+    if (ask->is_head) curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+    if (ask->accepts_gzip) curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (ask->has_range) {
+        snprintf(range, sizeof range, "%llu-%llu", (unsigned long long)ask->range_first,
+                 (unsigned long long)ask->range_last);
+        curl_easy_setopt(e, CURLOPT_RANGE, range);
+    }
+    if (h->config.is_any_certificate) {
+        curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    return CURLE_OK;
+}
+
+enum weir_err http_client_ask(struct http_client *h, const struct http_ask *ask)
+{
+    struct transfer *t = calloc(1, sizeof *t);
+    if (!t) return WEIR_NOMEM;
+    t->client = h;
+    t->bytes_max = ask->bytes_max;
+    t->result.context = ask->context;
+    t->result.content_length = -1;
+    t->easy = h->kept_count ? h->kept[--h->kept_count] : curl_easy_init();
+    if (!t->easy) {
+        free(t);
+        return WEIR_NOMEM;
+    }
+    t->next = h->transfers;
+    if (t->next) t->next->before = t;
+    h->transfers = t;
+    h->pending++;
+    const CURLcode bad = set_up(h, t, ask);
+    t->result.sent_us = clock_now_us();
+    if (!bad && curl_multi_add_handle(h->multi, t->easy) == CURLM_OK) return WEIR_OK;
+    transfer_destroy(t);
+    return bad ? WEIR_MALFORMED : WEIR_NOMEM;
+}
+
+static void finish(struct http_client *h, struct transfer *t, CURLcode code)
+{
+    struct http_result *r = &t->result;
+    long status = 0, version = 0;
+    char *scheme = NULL;
+    curl_off_t length = -1;
+    r->done_us = clock_now_us();
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
+    curl_easy_getinfo(t->easy, CURLINFO_SCHEME, &scheme);
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    r->is_http2 = version == CURL_HTTP_VERSION_2_0;
+    r->is_tls = scheme && !strcasecmp(scheme, "https");
+    r->content_length = length;
+    r->body = (const uint8_t *)t->body;
+    r->status = code ? 0 : (int)status;
+    if (r->is_too_large)
+        snprintf(r->error, sizeof r->error, "more than %zu bytes: given up", t->bytes_max);
+    else if (code)
+        snprintf(r->error, sizeof r->error, "%s", t->curl_error[0] ? t->curl_error : curl_easy_strerror(code));
+    h->done(h->owner, r);
+    transfer_destroy(t);
+}
+
+enum weir_err http_client_turn(struct http_client *h, int64_t wait_us)
+{
+    int running = 0, left = 0;
+    if (curl_multi_poll(h->multi, NULL, 0, (int)((wait_us + 999) / 1000), NULL) != CURLM_OK) return WEIR_IO;
+    if (curl_multi_perform(h->multi, &running) != CURLM_OK) return WEIR_IO;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(h->multi, &left))) {
+        struct transfer *t = NULL;
+        if (message->msg != CURLMSG_DONE) continue;
+        const CURLcode code = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+        finish(h, t, code);
+    }
+    return WEIR_OK;
+}
+
+size_t http_client_pending(const struct http_client *h)
+{
+    return h->pending;
+}
+
+bool http_client_saw_stranger(const struct http_client *h)
+{
+    return h->saw_stranger;
+}
+
+struct http_client *http_client_create(const struct http_client_config *config, http_client_done *done, void *owner)
+{
+    struct http_client *h = calloc(1, sizeof *h);
+    if (!h) return NULL;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
+        free(h);
+        return NULL;
+    }
+    h->config = *config;
+    h->done = done;
+    h->owner = owner;
+    h->multi = curl_multi_init();
+    if (!h->multi) {
+        http_client_destroy(h);
+        return NULL;
+    }
+    curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)config->connections_max);
+    return h;
+}
+
+void http_client_destroy(struct http_client *h)
+{
+    if (!h) return;
+    for (struct transfer *t = h->transfers, *next; t; t = next) {
+        next = t->next;
+        transfer_destroy(t);
+    }
+    for (size_t i = 0; i < h->kept_count; i++) curl_easy_cleanup(h->kept[i]);
+    if (h->multi) curl_multi_cleanup(h->multi);
+    curl_global_cleanup();
+    free(h);
+}

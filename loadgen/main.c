@@ -1,0 +1,28 @@
+/* weir-loadgen: drives and watches this server and its peers. */
+#include <stdio.h>
+#include <string.h>
+
+#include "check_command.h"
+
+static const char usage[] =
+    "weir-loadgen - looks at live HLS servers from outside\n"
+    "\n"
+    "usage: weir-loadgen check URL --seconds N [--ll] [--json]   hold a stream against the rules of HLS\n"
+    "       weir-loadgen COMMAND --help\n"
+    "       weir-loadgen version\n";
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "";
+    if (!strcmp(command, "check")) return check_command(argc - 1, argv + 1);
+    if (!strcmp(command, "version")) {
+        puts("weir-loadgen " WEIR_VERSION);
+        return LOADGEN_GOOD;
+    }
+    if (!strcmp(command, "--help") || !strcmp(command, "-h") || !strcmp(command, "help")) {
+        fputs(usage, stdout);
+        return LOADGEN_GOOD;
+    }
+    fputs(usage, stderr);
+    return LOADGEN_USAGE;
+}
