@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const char *const level_names[] = { "?", "error", "warn", "info", "debug" };
-static const char *const room_names[] = { "?",         "base",     "media",    "stream", "ingest",
-                                          "transcode", "packager", "delivery", "server" };
+static const char *const room_names[] = { "?",         "base",     "media",    "stream",  "ingest",
+                                          "transcode", "packager", "delivery", "archive", "server" };
 
 const char *log_level_name(enum log_level level)
 {

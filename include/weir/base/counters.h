@@ -131,6 +131,15 @@
     X(TLS_WAITED, "tls_waited", "TLS handshakes that waited: too many were under way")                                 \
     X(TLS_GAVE_WAY, "tls_gave_way", "TLS handshakes ended: no progress while others waited")                           \
     X(TLS_PLAIN_TALK, "tls_plain_talk", "connections to a TLS port that did not speak TLS")                            \
+    X(DVR_WRITTEN, "dvr_segments_written", "segments written to disk")                                                 \
+    X(DVR_BYTES_WRITTEN, "dvr_bytes_written", "bytes written to disk")                                                 \
+    X(DVR_REFUSED, "dvr_segments_refused", "segments not taken for the disk: it was behind by too much")               \
+    X(DVR_FAILED, "dvr_segments_failed", "segments that could not be written")                                         \
+    X(DVR_EVICTED, "dvr_chunks_evicted", "chunks deleted before their time: dvr_bytes reached, or the disk full")      \
+    X(DVR_EXPIRED, "dvr_chunks_expired", "chunks deleted because their time was over")                                 \
+    X(DVR_LOADED, "dvr_segments_loaded", "segments read from disk")                                                    \
+    X(DVR_LOAD_REFUSED, "dvr_loads_refused", "requests for segments on disk refused: too many wait")                   \
+    X(DVR_LOAD_FAILED, "dvr_loads_failed", "segments on disk that could not be read, or were damaged")                 \
     X(MAILBOX_FULL, "mailbox_full", "messages between threads refused: mailbox full")
 
 enum counter {

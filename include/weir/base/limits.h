@@ -136,6 +136,20 @@
 #define LOADGEN_QUEUE_MAX 4096               /* objects that wait to be fetched, per media playlist: not fetched */
 #define LOADGEN_SECONDS_MAX (24 * 60 * 60)   /* of a run: refuse */
 
+/* -- segments on disk -- */
+#define ARCHIVE_QUEUE_BYTES_MAX (64 * MIB)    /* waiting to be written: refuse the segment, which is a gap later */
+#define ARCHIVE_QUEUE_US_MAX (10 * 1000000LL) /* the same, when the oldest of them has waited this long */
+#define ARCHIVE_JOBS_MAX 16384                /* the same, by count */
+#define ARCHIVE_DRAIN_US_MAX (5 * 1000000LL)  /* at the end of the process: what is not written by then is lost */
+#define ARCHIVE_LOADS_MAX 4096                /* waiting to be read: refuse (503) */
+#define ARCHIVE_CACHE_BYTES_MAX (64 * MIB)    /* bodies that were read lately: forget the oldest */
+#define ARCHIVE_SHELVES_MAX 8192              /* streams with anything on disk: no more are kept */
+#define ARCHIVE_OBJECTS_MAX (1024 * 1024)     /* segments and inits on disk in all: drop the oldest chunk */
+#define ARCHIVE_CHUNKS_MAX 4096               /* per stream: drop the oldest */
+#define ARCHIVE_CHUNK_BYTES_MAX (64 * MIB)    /* begin another; less where the disk or the budget is small */
+#define ARCHIVE_CHUNK_BYTES_MIN (64 * KIB)
+#define ARCHIVE_JOURNAL_BYTES_MAX (1 * MIB) /* of a chunk: begin another; what lies behind is not read */
+
 /* -- between threads -- */
 #define MAILBOX_MESSAGES_MAX 65536 /* refuse; the sender counts it */
 #define LOOPS_MAX 64

@@ -21,6 +21,7 @@ enum log_room {
     LOG_TRANSCODE,
     LOG_PACKAGER,
     LOG_DELIVERY,
+    LOG_ARCHIVE,
     LOG_SERVER
 };
 enum log_format { LOG_TEXT = 1, LOG_JSON };
