@@ -74,6 +74,10 @@ class Weir:
         with open(self.log) as file:
             return dict(re.findall(r"listening protocol=(\w+) address=\S+ port=(\d+)", file.read()))
 
+    def srt_ports(self):
+        with open(self.log) as file:
+            return [int(port) for port in re.findall(r"listening protocol=srt address=\S+ port=(\d+)", file.read())]
+
     def metric(self, name):
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics").read().decode()
         return sum(int(v) for v in re.findall(rf"^weir_{name}(?:{{[^}}]*}})? (\d+)$", text, re.M))
