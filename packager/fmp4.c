@@ -47,11 +47,12 @@ static size_t write_trun(struct byte_writer *w, const struct fmp4_sample *sample
     return offset_at;
 }
 
-static void write_header(struct byte_writer *w, uint32_t sequence, const struct fmp4_sample *samples, size_t count)
+static void write_header(struct byte_writer *w, uint32_t sequence, const struct fmp4_sample *samples, size_t count,
+                         bool begins_segment)
 {
     uint64_t payload_bytes = 0;
     for (size_t i = 0; i < count; i++) payload_bytes += samples[i].payload.bytes;
-    write_styp(w);
+    if (begins_segment) write_styp(w);
     const size_t moof = box_open(w, "moof");
     const size_t mfhd = full_box_open(w, "mfhd", 0, 0);
     write_u32(w, sequence);
@@ -71,12 +72,12 @@ static void write_header(struct byte_writer *w, uint32_t sequence, const struct 
     write_text(w, "mdat");
 }
 
-struct frozen *fmp4_segment_write(uint32_t sequence, const struct fmp4_sample *samples, size_t count)
+struct frozen *fmp4_chunk_write(uint32_t sequence, const struct fmp4_sample *samples, size_t count, bool begins_segment)
 {
     assert(count > 0 && samples[0].dts >= 0);
     struct byte_writer w;
     byte_writer_init(&w, HEADER_BYTES_MAX);
-    write_header(&w, sequence, samples, count);
+    write_header(&w, sequence, samples, count, begins_segment);
     struct piece *pieces = w.failed ? NULL : malloc((count + 1) * sizeof *pieces);
     struct blob *header = pieces ? blob_copy(w.data, w.bytes) : NULL;
     struct frozen *segment = NULL;

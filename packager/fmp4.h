@@ -13,15 +13,17 @@ struct fmp4_sample {
     int64_t dts; /* in the track's timescale */
     uint32_t duration;
     int32_t composition_offset;
-    bool is_sync;
+    bool is_sync;        /* as the file says it */
+    bool is_independent; /* not written: decoding may begin here, and nothing after it needs anything before */
 };
 
 /* 90000 for video, the sample rate for audio. */
 uint32_t fmp4_timescale(const struct codec_facts *facts);
 /* ftyp and moov. NULL: no memory. */
 struct frozen *fmp4_init_write(const struct track *track);
-/* styp, moof and mdat: the payloads are referenced, not copied. tfdt is the first sample's dts; each next one must begin where
- * the one before ends (asserted). sequence: of the moof, rising. NULL: no memory. */
-struct frozen *fmp4_segment_write(uint32_t sequence, const struct fmp4_sample *samples, size_t count);
+/* A CMAF chunk: moof and mdat, behind a styp where it begins a segment. The payloads are referenced, not copied. tfdt is the first
+ * sample's dts; each next one must begin where the one before ends (asserted). sequence: of the moof, rising. NULL: no memory. */
+struct frozen *fmp4_chunk_write(uint32_t sequence, const struct fmp4_sample *samples, size_t count,
+                                bool begins_segment);
 
 #endif

@@ -20,6 +20,7 @@
 #define CUTS_WAITING_MAX 64
 #define FOLLOWER_PATIENCE_90K                                                                                          \
     90000 /* how far the leader may be past a cut before audio is closed without having reached it */
+#define UNKNOWN_FRAME_90K 3000         /* until the next one tells */
 #define VIDEO_PATIENCE_90K (2 * 90000) /* how far audio may be ahead of missing video before it leads */
 
 /* A cut that the leader made and an audio track has yet to reach. */
@@ -27,7 +28,7 @@ struct waiting_cut {
     int64_t at_90k; /* INT64_MAX: everything before a break */
     uint64_t msn;
     int64_t duration_us, wall_us;
-    bool is_discarded;
+    bool is_muted;
 };
 
 /* An audio track's way into its rendition. */
@@ -53,7 +54,9 @@ struct packager {
     uint32_t era;
     int64_t era_start_90k, era_wall_us;
     int64_t first_audio_90k; /* of the era; -1: none yet */
-    int64_t lead_90k;        /* how far the leader is: dts of its last frame */
+    int64_t lead_90k; /* how far the leader has decided: what begins at or before this is in front of its next cut */
+    bool is_open,
+        is_muted; /* of the leader's segment; muted: its number is too far ahead of the clock to be published */
     uint64_t msn, discontinuity;
     uint64_t era_msn; /* the era's first number */
 };
@@ -82,7 +85,10 @@ static struct rendition *make_rendition(struct packager *p, const char *name, en
         .edge = p->edge,
         .window_us = p->policy.window_us,
         .run_id = p->config.run_id,
-        .target_duration_s = (uint32_t)((p->policy.segment_max_us + 999999) / 1000000),
+        .terms = { .target_duration_s = (uint32_t)((p->policy.segment_max_us + 999999) / 1000000),
+                   .part_us = p->policy.part_us,
+                   .part_hold_back_us = p->policy.part_hold_back_us,
+                   .can_skip = p->policy.can_skip },
     };
     struct rendition *r = NULL;
     memcpy(config.name, name, strlen(name) + 1);
@@ -137,40 +143,79 @@ static void update_multivariant(struct packager *p)
     multivariant_update(p->multivariant, p->edge, &sources);
 }
 
-static void publish(struct packager *p, struct rendition *r)
+static struct rendition *rendition_at(const struct packager *p, size_t index)
 {
-    if (rendition_publish(r)) return; /* no memory: the next one tries again */
-    update_multivariant(p);
+    return index ? p->lanes[index - 1].rendition : p->video;
 }
 
-/* Whether a segment numbered p->msn may go out: a restart begins with the clock's number, which must be higher by then. */
-static bool may_publish(const struct packager *p)
+static size_t collect_reports(const struct packager *p, const struct rendition *self, struct playlist_report *out)
 {
-    return p->msn <= packager_first_msn(p->config.wall_now_us(p->config.context)) + MSN_AHEAD_MAX;
+    size_t count = 0;
+    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) {
+        const struct rendition *r = rendition_at(p, i);
+        if (r && r != self && r->has_published) out[count++] = rendition_report(r);
+    }
+    return count;
+}
+
+/* What has changed by the packet at hand: each rendition once. */
+static void publish_changes(struct packager *p)
+{
+    bool is_any = false;
+    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) {
+        struct rendition *r = rendition_at(p, i);
+        if (!r || !r->is_changed) continue;
+        struct playlist_report reports[AUDIO_TRACKS_MAX];
+        const size_t count = collect_reports(p, r, reports);
+        if (rendition_publish(r, reports, count)) continue; /* no memory: the next one tries again */
+        is_any = true;
+    }
+    if (is_any) update_multivariant(p);
+}
+
+/* How many more numbers may be used now: a restart begins with the clock's, which must be higher by then. */
+static int64_t numbers_left(const struct packager *p)
+{
+    return (int64_t)(packager_first_msn(p->config.wall_now_us(p->config.context)) + MSN_AHEAD_MAX - p->msn);
+}
+
+/* The leader's next segment. Decided here, since with parts its beginning is out long before its end. */
+static void open_segment(struct packager *p)
+{
+    if (p->is_open) return;
+    p->is_open = true;
+    p->is_muted = numbers_left(p) < 0;
 }
 
 /* Closes what a rendition has open as number msn, or puts a gap there. */
-static void close_segment(struct packager *p, struct rendition *r, const struct waiting_cut *cut, int64_t next_dts)
+static void close_segment(struct rendition *r, const struct waiting_cut *cut, int64_t next_dts)
 {
-    if (!r) return;
-    if (cut->is_discarded) {
-        note_drop(p, rendition_discard(r));
-        return;
+    if (!r || cut->is_muted) return;
+    if (rendition_is_open(r)) {
+        assert(r->open.msn == cut->msn);
+        rendition_cut(r, next_dts);
+    } else {
+        rendition_gap(r, cut->msn, cut->duration_us, cut->wall_us);
     }
-    const enum weir_err err = rendition_is_open(r) ? rendition_cut(r, cut->msn, next_dts)
-                                                   : rendition_gap(r, cut->msn, cut->duration_us, cut->wall_us);
-    if (!err) publish(p, r);
 }
 
 /* -- audio that follows -- */
 
 static bool push_audio(struct packager *p, struct lane *lane, const struct media_packet *packet)
 {
+    const struct waiting_cut *cut = queue_peek(&lane->cuts);
+    if (!cut) open_segment(p);
+    if (cut ? cut->is_muted : p->is_muted) return false;
     struct rendition *r = ready_audio(p, lane);
-    const struct fmp4_sample sample = {
-        .payload = packet->payload, .dts = packet->pts_samples, .duration = packet->samples, .is_sync = true
+    const struct chunker_input input = {
+        .sample = { .payload = packet->payload,
+                    .dts = packet->pts_samples,
+                    .duration = packet->samples,
+                    .is_sync = true,
+                    .is_independent = true },
+        .is_duration_known = true,
     };
-    return r && rendition_push(r, &sample, wall_at(p, packet->pts_90k), true);
+    return r && rendition_push(r, cut ? cut->msn : p->msn, &input, wall_at(p, packet->pts_90k));
 }
 
 static void take_pending(struct packager *p, struct lane *lane, bool is_used)
@@ -186,7 +231,7 @@ static void resolve_cut(struct packager *p, struct lane *lane)
     struct waiting_cut cut;
     if (!queue_take(&lane->cuts, &cut)) return;
     const struct media_packet *next = queue_peek(&lane->pending);
-    close_segment(p, lane->rendition, &cut, next && next->pts_90k >= cut.at_90k ? next->pts_samples : -1);
+    close_segment(lane->rendition, &cut, next && next->pts_90k >= cut.at_90k ? next->pts_samples : -1);
 }
 
 /* Moves an audio track as far as the leader's decisions allow. */
@@ -225,43 +270,44 @@ static void resolve_all_cuts(struct packager *p)
 /* -- who leads -- */
 
 /* The leader has made a cut: the others are told, then it is made. */
-static void make_cut(struct packager *p, struct rendition *r, const struct waiting_cut *cut, int64_t next_dts)
+static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, int64_t next_dts)
 {
+    const struct waiting_cut cut = { .at_90k = at_90k,
+                                     .msn = p->msn,
+                                     .is_muted = p->is_muted,
+                                     .duration_us = r ? rendition_open_us(r) : 0,
+                                     .wall_us = r ? r->open.wall_us : 0 };
     for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
         struct lane *lane = &p->lanes[i];
-        const bool follows = lane != p->leader && (lane->rendition || queue_count(&lane->pending) > 0);
-        if (follows && queue_give(&lane->cuts, cut)) resolve_cut(p, lane);
+        if (lane == p->leader || (!lane->rendition && !queue_count(&lane->pending))) continue;
+        if (queue_count(&lane->cuts) == CUTS_WAITING_MAX) resolve_cut(p, lane); /* the oldest has waited long enough */
+        if (queue_give(&lane->cuts, &cut)) note_drop(p, 1);
     }
-    close_segment(p, r, cut, next_dts);
-    if (cut->is_discarded) return;
-    if (p->leader && p->video) close_segment(p, p->video, cut, -1); /* a gap there */
+    close_segment(r, &cut, next_dts);
+    if (cut.is_muted) return;
+    if (p->leader) close_segment(p->video, &cut, -1); /* a gap there */
     p->msn++;
     figure_add(&live_edge_figures(p->edge)->segments, 1);
 }
 
-static struct waiting_cut cut_of(const struct packager *p, const struct rendition *r, int64_t at_90k)
+/* Whether the leader's segment is there to be cut; it is none afterwards. */
+static bool end_segment(struct packager *p, const struct rendition *r)
 {
-    return (struct waiting_cut){ .at_90k = at_90k,
-                                 .msn = p->msn,
-                                 .is_discarded = !may_publish(p),
-                                 .duration_us = rendition_open_us(r),
-                                 .wall_us = r->wall_us };
+    const bool is_there = p->is_open && (p->is_muted || (r && rendition_is_open(r)));
+    p->is_open = false;
+    return is_there;
 }
 
 static void close_video(struct packager *p, int64_t at_90k, int64_t next_dts, bool is_forced)
 {
-    if (!p->video || !rendition_is_open(p->video)) return;
-    const struct waiting_cut cut = cut_of(p, p->video, at_90k);
-    make_cut(p, p->video, &cut, next_dts);
-    if (is_forced && !cut.is_discarded) figure_add(&live_edge_figures(p->edge)->segments_forced, 1);
+    if (!end_segment(p, p->video)) return;
+    make_cut(p, p->video, at_90k, next_dts);
+    if (is_forced && !p->is_muted) figure_add(&live_edge_figures(p->edge)->segments_forced, 1);
 }
 
 static void close_leader(struct packager *p, int64_t at_90k, int64_t next_samples)
 {
-    struct rendition *r = p->leader->rendition;
-    if (!r || !rendition_is_open(r)) return;
-    const struct waiting_cut cut = cut_of(p, r, at_90k);
-    make_cut(p, r, &cut, next_samples);
+    if (end_segment(p, p->leader->rendition)) make_cut(p, p->leader->rendition, at_90k, next_samples);
 }
 
 static void lead(struct packager *p)
@@ -335,6 +381,45 @@ static void begin_video(struct packager *p, const struct media_packet *packet)
     segmenter_restart(&p->segmenter);
 }
 
+/* A keyframe in the middle of a segment: a part begins with it, or where the part in front would be too short, a segment. Who sends
+ * keyframes faster than there are numbers has them inside parts. */
+static enum cut meet_key(struct packager *p, const struct media_packet *packet)
+{
+    if (!p->video || packet->access != FRAME_IDR) return CUT_NONE;
+    switch (chunker_at_key(&p->video->chunker, packet->dts_90k, p->segmenter.gop_90k)) {
+    case CHUNKER_KEY_INSIDE: break;
+    case CHUNKER_KEY_PART: rendition_end_part(p->video, packet->dts_90k); break;
+    case CHUNKER_KEY_SEGMENT:
+        if (numbers_left(p) < MSN_AHEAD_MAX / 2) break;
+        segmenter_cut_early(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->payload.bytes);
+        return CUT_KEY;
+    }
+    return CUT_NONE;
+}
+
+static bool push_video(struct packager *p, const struct media_packet *packet)
+{
+    struct rendition *r = p->is_muted ? NULL : ready_video(p);
+    if (!r) return false;
+    /* where a stream has no IDR at all, decoders still need a place to begin */
+    const bool is_entry = !rendition_is_open(r) && p->segmenter.accepts_open && packet->access != FRAME_INTER;
+    const bool is_idr = packet->access == FRAME_IDR;
+    const struct chunker_input input = {
+        .sample = { .payload = packet->payload,
+                    .dts = packet->dts_90k,
+                    .duration = packet->nominal_90k ? packet->nominal_90k : UNKNOWN_FRAME_90K,
+                    .composition_offset = (int32_t)(packet->pts_90k - packet->dts_90k),
+                    .is_sync = is_idr || packet->access == FRAME_OPEN || is_entry,
+                    .is_independent = is_idr },
+        .is_duration_known = packet->nominal_90k != 0,
+        .plan_ticks = is_idr ? segmenter_first_part_90k(&p->segmenter, packet->nominal_90k) : 0,
+    };
+    if (!rendition_push(r, p->msn, &input, wall_at(p, packet->pts_90k))) return false;
+    r->expects_cut = !r->chunker.sample_count &&
+                     segmenter_expects_cut(&p->segmenter, r->chunker.end, packet->nominal_90k);
+    return true;
+}
+
 static void take_video(struct packager *p, const struct media_packet *packet)
 {
     if (!p->has_video) {
@@ -344,21 +429,14 @@ static void take_video(struct packager *p, const struct media_packet *packet)
         }
         begin_video(p, packet);
     }
-    const enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k,
-                                          packet->access, packet->payload.bytes);
+    enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k,
+                                    packet->access, packet->payload.bytes);
+    if (cut == CUT_NONE) cut = meet_key(p, packet);
     if (cut != CUT_NONE) close_video(p, packet->pts_90k, packet->dts_90k, cut == CUT_FORCED);
-    struct rendition *r = ready_video(p);
-    const bool is_entry = r && !rendition_is_open(r) && p->segmenter.accepts_open && packet->access != FRAME_INTER;
-    const struct fmp4_sample sample = {
-        .payload = packet->payload,
-        .dts = packet->dts_90k,
-        .duration = packet->nominal_90k ? packet->nominal_90k : 3000,
-        .composition_offset = (int32_t)(packet->pts_90k - packet->dts_90k),
-        /* where a stream has no IDR at all, decoders still need a place to begin */
-        .is_sync = packet->access == FRAME_IDR || packet->access == FRAME_OPEN || is_entry,
-    };
-    if (!r || !rendition_push(r, &sample, wall_at(p, packet->pts_90k), packet->access == FRAME_IDR)) note_drop(p, 1);
-    p->lead_90k = packet->dts_90k;
+    open_segment(p);
+    if (!push_video(p, packet)) note_drop(p, 1);
+    /* the next frame is not expected before this one ends, and no cut is earlier */
+    p->lead_90k = packet->dts_90k + (packet->nominal_90k ? packet->nominal_90k - 1 : 0);
     multivariant_note_rate(p->multivariant, packet->nominal_90k);
     advance_followers(p, false);
 }
@@ -397,8 +475,9 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
         take_video(p, packet);
     else
         take_audio(p, packet);
-    uint64_t held_bytes = rendition_held_bytes(p->video);
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) held_bytes += rendition_held_bytes(p->lanes[i].rendition);
+    publish_changes(p);
+    uint64_t held_bytes = 0;
+    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) held_bytes += rendition_held_bytes(rendition_at(p, i));
     figure_set(&live_edge_figures(p->edge)->window_bytes, held_bytes);
 }
 
@@ -423,16 +502,21 @@ static void flush(struct packager *p)
     }
     advance_followers(p, true);
     resolve_all_cuts(p);
-    /* audio alone, too short a time to have been given the lead */
-    if (!p->leader && (p->leader = first_waiting(p))) {
+    /* audio that nobody's cut has closed: the leader had nothing yet, or there was none */
+    struct lane *left = first_waiting(p);
+    if (left) {
+        p->leader = left;
+        p->is_open = true;
+        p->is_muted = false;
         close_leader(p, INT64_MAX, -1);
         resolve_all_cuts(p);
     }
     for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
         while (queue_count(&p->lanes[i].pending)) take_pending(p, &p->lanes[i], false);
     }
-    p->has_era = p->has_video = false;
+    p->has_era = p->has_video = p->is_open = false;
     p->leader = NULL;
+    publish_changes(p);
 }
 
 static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
@@ -442,9 +526,11 @@ static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
     update_multivariant(p);
 }
 
-static void begin_era_in(struct packager *p, struct rendition *r)
+static void begin_era_in(struct packager *p, struct rendition *r, struct track *track)
 {
-    if (r) rendition_begin_era(r, p->discontinuity);
+    if (!r) return;
+    rendition_begin_era(r, p->discontinuity);
+    with_track(r, track); /* a new init is there before what needs it */
 }
 
 static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, int64_t wall_us)
@@ -461,8 +547,9 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     if (p->msn != p->era_msn) p->discontinuity++;
     p->era_msn = p->msn;
     segmenter_restart(&p->segmenter);
-    begin_era_in(p, p->video);
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) begin_era_in(p, p->lanes[i].rendition);
+    begin_era_in(p, p->video, p->tracks.video);
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) begin_era_in(p, p->lanes[i].rendition, p->tracks.audio[i]);
+    publish_changes(p);
 }
 
 static void on_tick(struct packet_sink *sink, int64_t now_us) {}
@@ -472,19 +559,14 @@ static void on_lost(struct packet_sink *sink)
     flush((struct packager *)sink);
 }
 
-static void end_rendition(struct packager *p, struct rendition *r)
-{
-    if (!r) return;
-    rendition_end(r);
-    publish(p, r);
-}
-
 static void on_end(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
     flush(p);
-    end_rendition(p, p->video);
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) end_rendition(p, p->lanes[i].rendition);
+    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) {
+        if (rendition_at(p, i)) rendition_end(rendition_at(p, i));
+    }
+    publish_changes(p);
 }
 
 static void lane_deinit(struct lane *lane)
@@ -531,7 +613,7 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     p->first_audio_90k = -1;
     p->msn = packager_first_msn(config->wall_now_us(config->context));
     p->discontinuity = p->msn * MSN_US / DISCONTINUITY_US;
-    segmenter_init(&p->segmenter, policy->segment_us, policy->segment_max_us);
+    segmenter_init(&p->segmenter, policy->segment_us, policy->segment_max_us, policy->part_us);
     for (uint8_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
         p->lanes[i].track = i;
         queue_init(&p->lanes[i].pending, sizeof(struct media_packet), PENDING_AUDIO_PACKETS_MAX);

@@ -1,23 +1,25 @@
-/* rendition: one track's segments, from the one being filled to those that left the playlist and may still be fetched.
- * Owner and thread: the stream's packager. */
+/* rendition: one track's segments and their parts, from the one being filled to those that left the playlist and may still be
+ * fetched. Owner and thread: the stream's packager. rendition.c fills, rendition_publish.c keeps and publishes. */
 #ifndef WEIR_PACKAGER_RENDITION_H
 #define WEIR_PACKAGER_RENDITION_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/base/blob.h>
+#include <weir/base/bytes.h>
 #include <weir/base/queue.h>
 #include <weir/media/track.h>
 #include <weir/stream/live_edge.h>
 
-#include "fmp4.h"
+#include "chunker.h"
+#include "playlist.h"
 
 struct rendition_config {
     char name[EDGE_RENDITION_NAME_BYTES];
     enum edge_media media;
     struct live_edge *edge; /* lent */
     int64_t window_us;
-    uint32_t target_duration_s;
+    struct playlist_terms terms;
     uint32_t run_id;
 };
 
@@ -28,37 +30,48 @@ struct rendition_init {
     struct frozen *body;
 };
 
+/* A segment's lines in the playlist: what stands in front of its parts, its parts, its end. */
+struct segment_text {
+    struct byte_writer w;
+    size_t head_bytes, parts_end; /* offsets */
+};
+
 struct rendition_segment {
     uint64_t msn, discontinuity; /* discontinuity: sequence number of the era that it belongs to */
-    struct frozen *body;         /* NULL: a gap */
+    struct edge_object whole;    /* body NULL: a gap */
     struct rendition_init *init; /* holds a reference */
+    struct edge_object *parts;   /* as they were announced; body NULL: a gap. NULL: none, or not kept any more */
+    uint32_t part_count, part_capacity;
+    struct segment_text text;
     int64_t duration_us, wall_us;
     int64_t end_us;     /* on the rendition's own clock of published media */
     int64_t expires_us; /* once out of the playlist: on the same clock */
     bool is_independent, starts_era;
+    bool says_map; /* its own lines name the init */
 };
 
 struct rendition {
     struct rendition_config config;
     struct track *track;
-    struct rendition_init *init; /* of the open segment */
+    struct rendition_init *init;      /* of the open segment */
+    struct rendition_init *announced; /* the one in force at the end of the playlist; compared, not owned */
     uint32_t inits_made;
-    /* the open segment */
-    struct fmp4_sample *samples;
-    size_t sample_count, sample_capacity, open_bytes;
-    int64_t wall_us; /* of its first sample */
-    bool is_open_independent, starts_era;
-    uint32_t sequence; /* of moofs */
-    int64_t next_dts;  /* where the last finished segment ended */
+    struct chunker chunker;
+    /* the open segment: while chunker.is_open, all that is set but its body and durations */
+    struct rendition_segment open;
+    uint64_t open_bytes; /* of its finished chunks */
+    bool starts_era;     /* the next one does */
     /* finished ones, oldest first; `listed` of them are in the playlist */
     struct queue segments;
-    size_t listed;
-    int64_t published_us; /* sum of durations */
+    size_t listed, parts_kept; /* parts_kept: of finished segments */
+    int64_t published_us;      /* sum of durations */
     uint64_t kept_bytes;
     uint64_t discontinuity;
     uint64_t peak_bps, sum_bytes;
     int64_t sum_us; /* of segments with media */
     bool is_ended, has_published;
+    bool is_changed;  /* there is something to publish */
+    bool expects_cut; /* the next frame is expected to begin a segment: hint that one's first part */
 };
 
 WEIR_MUST_CHECK enum weir_err rendition_create(struct rendition **out, const struct rendition_config *config);
@@ -68,21 +81,31 @@ void rendition_destroy(struct rendition *r); /* NULL is fine */
 WEIR_MUST_CHECK enum weir_err rendition_set_track(struct rendition *r, struct track *track);
 /* The next segment begins an era. */
 void rendition_begin_era(struct rendition *r, uint64_t discontinuity);
-/* Adds a sample; its payload is referenced. duration: nominal, made exact by the next one. wall_us: PROGRAM-DATE-TIME of the sample.
- * false: it does not fit behind what is there (dropped). */
-bool rendition_push(struct rendition *r, const struct fmp4_sample *sample, int64_t wall_us, bool is_independent);
+/* Adds a sample to segment msn; its payload is referenced. wall_us: PROGRAM-DATE-TIME of the sample. may_jump of the input is set
+ * here. false: it does not fit behind what is there (dropped). */
+bool rendition_push(struct rendition *r, uint64_t msn, const struct chunker_input *input, int64_t wall_us);
 bool rendition_is_open(const struct rendition *r);
 int64_t rendition_open_us(const struct rendition *r);
-/* Finishes the open segment as number msn; next_dts: where the next sample will stand, or -1. Publishes nothing by itself. */
-WEIR_MUST_CHECK enum weir_err rendition_cut(struct rendition *r, uint64_t msn, int64_t next_dts);
+/* The open part ends here, in front of a keyframe. */
+void rendition_end_part(struct rendition *r, int64_t next_dts);
+/* Finishes the open segment; next_dts: where the next sample will stand, or -1. */
+void rendition_cut(struct rendition *r, int64_t next_dts);
 /* A number without media, so that all renditions keep counting together. */
-WEIR_MUST_CHECK enum weir_err rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64_t wall_us);
-/* Throws the open segment's samples away. */
-size_t rendition_discard(struct rendition *r);
-/* Renders the playlist and publishes it with all that may be fetched. */
-WEIR_MUST_CHECK enum weir_err rendition_publish(struct rendition *r);
+void rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64_t wall_us);
 void rendition_end(struct rendition *r); /* ENDLIST from the next publish on */
+
+/* Where it stands, for the other renditions' playlists. */
+struct playlist_report rendition_report(const struct rendition *r);
+/* Renders the playlist and publishes it with all that may be fetched, if anything changed. reports: of the other renditions. */
+WEIR_MUST_CHECK enum weir_err rendition_publish(struct rendition *r, const struct playlist_report *reports,
+                                                size_t report_count);
 uint64_t rendition_average_bps(const struct rendition *r);
 uint64_t rendition_held_bytes(const struct rendition *r); /* media: listed, kept behind the list, and open; NULL: 0 */
+
+/* -- between the two files -- */
+void rendition_segment_deinit(struct rendition_segment *s);
+/* Takes over the finished segment. */
+void rendition_keep(struct rendition *r, struct rendition_segment *s);
+void rendition_name_part(const struct rendition *r, uint64_t msn, uint32_t index, char out[EDGE_OBJECT_NAME_BYTES]);
 
 #endif

@@ -4,9 +4,13 @@
 
 #define TOLERANCE_90K 900 /* ten milliseconds: a keyframe that is a hair early is the one that was meant */
 
-void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us)
+void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us, int64_t part_us)
 {
-    *s = (struct segmenter){ .target_90k = target_us * 9 / 100, .max_90k = max_us * 9 / 100 };
+    *s = (struct segmenter){ .target_90k = target_us * 9 / 100,
+                             .max_90k = max_us * 9 / 100,
+                             .part_90k = part_us * 9 / 100,
+                             .startup_90k = SEGMENTER_STARTUP_90K };
+    if (s->part_90k) s->startup_90k = s->part_90k > SEGMENTER_SHORTEST_90K ? s->part_90k : SEGMENTER_SHORTEST_90K;
     segmenter_restart(s);
 }
 
@@ -15,20 +19,46 @@ void segmenter_restart(struct segmenter *s)
     s->has_open = false;
     s->is_startup = true;
     s->was_forced = false;
+    s->has_key = false;
+    s->gop_90k = s->last_distance_90k = 0;
+}
+
+static bool is_key(const struct segmenter *s, enum frame_access access)
+{
+    return access == FRAME_IDR || (s->accepts_open && access != FRAME_INTER);
+}
+
+/* Two equal distances are a rhythm. */
+static void note_key(struct segmenter *s, int64_t dts_90k, uint32_t nominal_90k)
+{
+    const int64_t distance = s->has_key ? dts_90k - s->last_key_dts_90k : 0;
+    const int64_t off = distance - s->last_distance_90k, tolerance = nominal_90k / 2;
+    s->gop_90k = distance && off <= tolerance && off >= -tolerance ? distance : 0;
+    s->last_distance_90k = distance;
+    s->last_key_dts_90k = dts_90k;
+    s->has_key = true;
 }
 
 static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
                        enum frame_access access, size_t bytes)
 {
     const int64_t by_pts = pts_90k - s->start_pts_90k, by_dts = dts_90k - s->start_dts_90k;
-    const bool is_key = access == FRAME_IDR || (s->accepts_open && access != FRAME_INTER);
-    if (is_key && by_pts >= s->target_90k - TOLERANCE_90K) return CUT_KEY;
+    const bool may_cut = is_key(s, access);
+    if (may_cut && by_pts >= s->target_90k - TOLERANCE_90K) return CUT_KEY;
     /* behind a forced cut, and at the start, the next keyframe brings the cuts back onto keyframes */
-    if (is_key && (s->was_forced || s->is_startup) && by_pts >= SEGMENTER_SHORTEST_90K) return CUT_KEY;
-    if (s->is_startup && by_dts >= SEGMENTER_STARTUP_90K) return CUT_FORCED;
+    if (may_cut && (s->was_forced || s->is_startup) && by_pts >= SEGMENTER_SHORTEST_90K) return CUT_KEY;
+    if (s->is_startup && by_dts >= s->startup_90k) return CUT_FORCED;
     if (by_dts > 0 && by_dts + nominal_90k > s->max_90k) return CUT_FORCED;
     if (s->samples >= SEGMENT_SAMPLES_MAX || s->bytes + bytes > SEGMENT_BYTES_MAX) return CUT_FORCED;
     return CUT_NONE;
+}
+
+static void open_segment(struct segmenter *s, int64_t dts_90k, int64_t pts_90k)
+{
+    s->has_open = true;
+    s->start_dts_90k = dts_90k;
+    s->start_pts_90k = pts_90k;
+    s->samples = s->bytes = 0;
 }
 
 enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
@@ -43,12 +73,48 @@ enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k,
     if (!s->has_open || cut != CUT_NONE) {
         if (cut != CUT_NONE) s->is_startup = false;
         s->was_forced = cut == CUT_FORCED;
-        s->has_open = true;
-        s->start_dts_90k = dts_90k;
-        s->start_pts_90k = pts_90k;
-        s->samples = s->bytes = 0;
+        open_segment(s, dts_90k, pts_90k);
     }
+    if (is_key(s, access)) note_key(s, dts_90k, nominal_90k);
     s->samples++;
     s->bytes += bytes;
     return cut;
+}
+
+void segmenter_cut_early(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, size_t bytes)
+{
+    s->is_startup = s->was_forced = false;
+    open_segment(s, dts_90k, pts_90k);
+    s->samples = 1;
+    s->bytes = bytes;
+}
+
+/* Whether the keyframe that is expected next ends the segment. */
+static bool next_key_cuts(const struct segmenter *s)
+{
+    const int64_t by_dts = s->last_key_dts_90k + s->gop_90k - s->start_dts_90k;
+    if (s->was_forced || s->is_startup) return by_dts >= SEGMENTER_SHORTEST_90K;
+    return by_dts >= s->target_90k - TOLERANCE_90K;
+}
+
+bool segmenter_expects_cut(const struct segmenter *s, int64_t dts_90k, uint32_t nominal_90k)
+{
+    const int64_t by_dts = dts_90k - s->start_dts_90k;
+    if (!s->has_open) return false;
+    if (by_dts + nominal_90k > s->max_90k || (s->is_startup && by_dts >= s->startup_90k)) return true;
+    if (!s->gop_90k || !next_key_cuts(s)) return false;
+    const int64_t off = dts_90k - (s->last_key_dts_90k + s->gop_90k), tolerance = nominal_90k / 2;
+    return off <= tolerance && off >= -tolerance;
+}
+
+int64_t segmenter_first_part_90k(const struct segmenter *s, uint32_t nominal_90k)
+{
+    if (!s->part_90k || !s->gop_90k || !nominal_90k || s->gop_90k <= s->part_90k || next_key_cuts(s)) return 0;
+    const int64_t least_90k = s->part_90k * 85 / 100;
+    int64_t whole_90k = s->part_90k / nominal_90k * nominal_90k;
+    if (whole_90k < least_90k) whole_90k = s->part_90k; /* frames are cut to fit */
+    const int64_t rest_90k = s->gop_90k % whole_90k, tolerance = nominal_90k / 2;
+    /* what is left at the end would be long enough by itself, or nothing */
+    if (rest_90k >= least_90k || rest_90k < tolerance || whole_90k - rest_90k < tolerance) return 0;
+    return rest_90k;
 }

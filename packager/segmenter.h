@@ -7,25 +7,38 @@
 #include <stdint.h>
 #include <weir/media/codec.h>
 
-/* A stream that just began is cut early once, so that players have something within a second of the first keyframe. */
+/* A stream that just began is cut early once, so that players have something within a second of the first keyframe; with parts
+ * that short as the first one, but no shorter than a segment may be. */
 #define SEGMENTER_STARTUP_90K (90000 * 9 / 10)
 #define SEGMENTER_SHORTEST_90K (90000 / 2)
 
 enum cut { CUT_NONE = 1, CUT_KEY, CUT_FORCED };
 
 struct segmenter {
-    int64_t target_90k, max_90k;
+    int64_t target_90k, max_90k, part_90k /* 0: no parts */, startup_90k;
     int64_t start_dts_90k, start_pts_90k; /* of the open segment */
     size_t samples, bytes;
     bool has_open, is_startup, was_forced;
     bool accepts_open; /* the era was entered without an IDR: other entries cut too */
+    /* the rhythm of keyframes */
+    bool has_key;
+    int64_t last_key_dts_90k, last_distance_90k;
+    int64_t gop_90k; /* expected to the next keyframe; 0: no rhythm */
 };
 
-void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us);
+/* part_us: 0 without low latency. */
+void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us, int64_t part_us);
 /* A new era: what comes next opens a segment. */
 void segmenter_restart(struct segmenter *s);
 /* Whether to cut before this frame; counts the frame into the segment that it belongs to. */
 enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
                           enum frame_access access, size_t bytes);
+/* After CUT_NONE for this keyframe: it is a cut all the same. */
+void segmenter_cut_early(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, size_t bytes);
+/* Whether a frame at dts_90k would end the segment: by the rhythm so far it is the keyframe for it, or it would be too much. */
+bool segmenter_expects_cut(const struct segmenter *s, int64_t dts_90k, uint32_t nominal_90k);
+/* After a keyframe: how long its part should be, so that whole parts fit behind it up to the next keyframe of the same segment.
+ * 0: as long as any. The part that begins with the keyframe is independent, and may be short. */
+int64_t segmenter_first_part_90k(const struct segmenter *s, uint32_t nominal_90k);
 
 #endif

@@ -168,6 +168,7 @@ static json_t *stream_json(struct live_edge *edge)
     set_number(o, "audio_frames", figure_read(&f->audio_frames));
     set_number(o, "keyframes", figure_read(&f->keyframes));
     set_number(o, "segments", figure_read(&f->segments));
+    set_number(o, "parts", figure_read(&f->parts));
     set_number(o, "segments_forced", figure_read(&f->segments_forced));
     set_number(o, "frames_dropped", figure_read(&f->frames_dropped));
     set_number(o, "frames_damaged", figure_read(&f->frames_damaged));

@@ -29,7 +29,11 @@ void config_init(struct config *c)
         .defaults = { .pattern = "*",
                       .access = ACCESS_LOCAL_OR_KEY,
                       .on_damage = DAMAGE_DROP,
-                      .hls = { .segment_us = 2000000, .window_us = 20000000, .hold_us = 30000000 } },
+                      .hls = { .segment_us = 2000000,
+                               .window_us = 20000000,
+                               .hold_us = 30000000,
+                               .part_us = 500000,
+                               .can_skip = true } },
         .gather_us = RTMP_GATHER_US,
         .idle_us = RTMP_IDLE_US_MAX,
         .handshake_us = RTMP_HANDSHAKE_US_MAX,
@@ -124,6 +128,20 @@ static enum weir_err check_path(const struct config_path *path, struct config_er
                  path->pattern);
         return WEIR_CONFIG;
     }
+    if (hls->part_us > hls->segment_us) {
+        snprintf(error->text, sizeof error->text,
+                 "paths \"%.80s\": hls.part is longer than hls.segment; make it shorter, or `no` for no low latency",
+                 path->pattern);
+        return WEIR_CONFIG;
+    }
+    if (hls->part_us && hls->part_hold_back_us && hls->part_hold_back_us < 2 * hls->part_us) {
+        snprintf(
+            error->text, sizeof error->text,
+            "paths \"%.80s\": hls.part_hold_back must be at least twice hls.part (RFC 8216bis, 4.4.3.8), and better "
+            "three times",
+            path->pattern);
+        return WEIR_CONFIG;
+    }
     return WEIR_OK;
 }
 
@@ -193,6 +211,9 @@ void config_policy(const struct config_path *path, struct stream_policy *policy)
         .segment_us = path->hls.segment_us,
         .segment_max_us = longest_segment_us(&path->hls),
         .window_us = path->hls.window_us,
+        .part_us = path->hls.part_us,
+        .part_hold_back_us = path->hls.part_hold_back_us ? path->hls.part_hold_back_us : 3 * path->hls.part_us,
+        .can_skip = path->hls.part_us && path->hls.can_skip,
         .on_damage = path->on_damage,
     };
 }

@@ -18,6 +18,8 @@
 #define MODE "request or publish"
 #define FILTER "a packet filter, for example fec,cols:10,rows:5"
 #define ACCESS "one of local (loopback is open, others need the key), open, key, deny"
+#define PART "a duration from 100ms to 2s, or no (no low latency)"
+#define HOLD_BACK "a duration from 200ms to 20s"
 #define DAMAGE "drop (up to the next frame where decoding may begin) or pass"
 
 /* The same for all, for a port and for a path. */
@@ -49,7 +51,9 @@ static const struct config_key keys[] = {
       "a duration from 1s to 30s" },
     { "hls.window", KEY_DURATION, AT(defaults.hls.window_us), 3 * SECOND, 3600 * SECOND, "a duration from 3s to 1h" },
     { "hls.hold", KEY_DURATION, AT(defaults.hls.hold_us), 0, 3600 * SECOND, "a duration from 0s to 1h" },
-    { "hls.part", KEY_LATER, 0, 0, 0, "" },
+    { "hls.part", KEY_PART, AT(defaults.hls.part_us), SECOND / 10, 2 * SECOND, PART },
+    { "hls.part_hold_back", KEY_DURATION, AT(defaults.hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
+    { "hls.skip", KEY_BOOL, AT(defaults.hls.can_skip), 0, 0, "yes or no" },
     { "hls.container", KEY_LATER, 0, 0, 0, "" },
     { "hls.dvr", KEY_LATER, 0, 0, 0, "" },
     { "publish.access", KEY_ACCESS, AT(defaults.access), 0, 0, ACCESS },
@@ -95,6 +99,9 @@ static const struct config_key path_keys[] = {
     { "hls.segment_max", KEY_DURATION, PATH_AT(hls.segment_max_us), SECOND, 30 * SECOND, "a duration from 1s to 30s" },
     { "hls.window", KEY_DURATION, PATH_AT(hls.window_us), 3 * SECOND, 3600 * SECOND, "a duration from 3s to 1h" },
     { "hls.hold", KEY_DURATION, PATH_AT(hls.hold_us), 0, 3600 * SECOND, "a duration from 0s to 1h" },
+    { "hls.part", KEY_PART, PATH_AT(hls.part_us), SECOND / 10, 2 * SECOND, PART },
+    { "hls.part_hold_back", KEY_DURATION, PATH_AT(hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
+    { "hls.skip", KEY_BOOL, PATH_AT(hls.can_skip), 0, 0, "yes or no" },
     { "ladder", KEY_LATER, 0, 0, 0, "" },
     SRT_KEYS("srt.", SRT_PATH_AT),
     { "pull", KEY_SRT_URL, PATH_AT(pull), 0, 0, "srt://HOST:PORT?streamid=..." },
@@ -188,6 +195,20 @@ static bool parse_bool(const char *text, bool *out)
         }
     }
     return false;
+}
+
+/* "no" and "0" switch parts off; otherwise a duration. */
+static bool parse_part(const char *text, const struct config_key *key, void *field)
+{
+    int64_t us = 0;
+    bool is_on = true;
+    if (!strcmp(text, "0") || (parse_bool(text, &is_on) && !is_on)) {
+        memcpy(field, &us, sizeof us);
+        return true;
+    }
+    if (!duration_parse(text, &us) || (us && (us < key->min || us > key->max))) return false;
+    memcpy(field, &us, sizeof us);
+    return true;
 }
 
 static bool parse_access(const char *text, enum config_access *out)
@@ -341,6 +362,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_TEXT:
     case KEY_SECRET: is_right = parse_text(value, key, field); break;
     case KEY_ACCESS: is_right = parse_access(value, field); break;
+    case KEY_PART: is_right = parse_part(value, key, field); break;
     case KEY_DAMAGE: is_right = parse_damage(value, field); break;
     case KEY_BOOL: is_right = parse_bool(value, field); break;
     case KEY_ADDRESSES:

@@ -17,6 +17,7 @@ enum key_kind {
     KEY_STREAM, /* a stream's name, canonical afterwards */
     KEY_ACCESS,
     KEY_BOOL,
+    KEY_PART,
     KEY_DAMAGE,
     KEY_SECRET, /* in a file only, so that no process list shows it */
     KEY_SRT_URL,

@@ -65,6 +65,7 @@ FIGURE_READER(segments)
 FIGURE_READER(eras)
 FIGURE_READER(frames_dropped)
 FIGURE_READER(segments_forced)
+FIGURE_READER(parts)
 FIGURE_READER(frames_damaged)
 FIGURE_READER(frames_damage_dropped)
 FIGURE_READER(window_bytes)
@@ -95,6 +96,7 @@ static const struct stream_metric stream_metrics[] = {
     { "stream_video_frames_total", "video frames received", "counter", read_video_frames },
     { "stream_audio_frames_total", "audio frames received", "counter", read_audio_frames },
     { "stream_segments_total", "segments published", "counter", read_segments },
+    { "stream_parts_total", "parts published, of all renditions", "counter", read_parts },
     { "stream_segments_forced_total", "segments cut inside a GOP because it was too long", "counter",
       read_segments_forced },
     { "stream_frames_dropped_total", "frames the packager could not place", "counter", read_frames_dropped },

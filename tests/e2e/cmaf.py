@@ -98,24 +98,38 @@ class Init:
         self.entry = next(boxes(data, first + 8, last))[0]
 
 
-class Fragment:
-    """One moof and mdat: decode time, samples as (duration, size, flags, composition offset)."""
+class Chunk:
+    """One moof and mdat of a segment: decode time, samples as (duration, size, flags, composition offset)."""
 
-    def __init__(self, data, init):
-        self.data, self.init = data, init
-        kinds = [kind for kind, _, _ in boxes(data)]
-        assert kinds == ["styp", "moof", "mdat"], kinds
-        first, _ = find(data, ["moof", "traf", "tfdt"])
+    def __init__(self, data, moof, mdat):
+        first, _ = find(data, ["mfhd"], *moof)
+        self.sequence = struct.unpack_from(">I", data, first + 4)[0]
+        first, _ = find(data, ["traf", "tfdt"], *moof)
         assert data[first] == 1, "tfdt is not version 1"
         self.time = struct.unpack_from(">Q", data, first + 4)[0]
-        first, _ = find(data, ["moof", "traf", "trun"])
+        first, _ = find(data, ["traf", "trun"], *moof)
         flags, count, offset = struct.unpack_from(">III", data, first)
         assert flags == 0x01000F01, hex(flags)
         self.samples = [struct.unpack_from(">IIIi", data, first + 12 + 16 * i) for i in range(count)]
-        mdat = find(data, ["mdat"])
-        moof = find(data, ["moof"])[0] - 8
-        assert moof + offset == mdat[0], "data offset does not point into mdat"
+        assert moof[0] - 8 + offset == mdat[0], "data offset does not point into mdat"
         assert sum(s[1] for s in self.samples) == mdat[1] - mdat[0], "sample sizes do not fill mdat"
+        self.end = self.time + sum(s[0] for s in self.samples)
+
+
+class Fragment:
+    """A segment: a styp and its chunks, each where the one before ends."""
+
+    def __init__(self, data, init):
+        self.data, self.init = data, init
+        found = list(boxes(data))
+        kinds = [kind for kind, _, _ in found]
+        assert kinds == ["styp"] + ["moof", "mdat"] * (len(kinds) // 2), kinds
+        self.chunks = [Chunk(data, found[i][1:], found[i + 1][1:]) for i in range(1, len(found), 2)]
+        self.time = self.chunks[0].time
+        self.samples = [sample for chunk in self.chunks for sample in chunk.samples]
+        for one, next_one in zip(self.chunks, self.chunks[1:]):
+            assert next_one.time == one.end, "a hole within a segment"
+            assert next_one.sequence > one.sequence, "moof sequence numbers do not rise"
 
     @property
     def duration(self):

@@ -33,7 +33,7 @@ static void media_segment(void **unused_state)
           .duration = 3001,
           .composition_offset = -1 },
     };
-    struct frozen *segment = fmp4_segment_write(7, samples, 2);
+    struct frozen *segment = fmp4_chunk_write(7, samples, 2, true);
     blob_unref(payload);
     uint8_t bytes[512];
     const size_t count = frozen_read(segment, 0, bytes, sizeof bytes);

@@ -26,7 +26,7 @@ enum stream_state {
 
 /* Figures for /api and /metrics: written by the owner, read by anyone, relaxed. */
 struct edge_figures {
-    _Atomic uint64_t bytes_in, video_frames, audio_frames, keyframes, segments, segments_forced, eras;
+    _Atomic uint64_t bytes_in, video_frames, audio_frames, keyframes, segments, segments_forced, parts, eras;
     _Atomic uint64_t frames_dropped; /* the packager could not place them: before a keyframe, late, overlapping */
     _Atomic uint64_t frames_damaged; /* arrived with bytes missing */
     _Atomic uint64_t frames_damage_dropped; /* these, and those that need them, where the policy says so */

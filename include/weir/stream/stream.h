@@ -20,11 +20,14 @@ enum damage_policy {
 
 /* What a path's configuration says about its streams. Plain values, copied. */
 struct stream_policy {
-    bool may_take_over;           /* a newer publisher replaces a living older one */
-    int64_t hold_us;              /* how long a lost publisher's stream waits for it */
-    int64_t segment_us;           /* target */
-    int64_t segment_max_us;       /* a GOP longer than this is cut inside; TARGETDURATION is its ceiling */
-    int64_t window_us;            /* playlist length */
+    bool may_take_over;     /* a newer publisher replaces a living older one */
+    int64_t hold_us;        /* how long a lost publisher's stream waits for it */
+    int64_t segment_us;     /* target */
+    int64_t segment_max_us; /* a GOP longer than this is cut inside; TARGETDURATION is its ceiling */
+    int64_t window_us;      /* playlist length */
+    int64_t part_us;        /* low latency: PART-TARGET; 0: none */
+    int64_t part_hold_back_us;
+    bool can_skip;                /* delta updates */
     enum damage_policy on_damage; /* 0: drop */
 };
 

@@ -19,7 +19,7 @@ struct bench {
     struct track *video, *audio;
     struct track_set tracks; /* borrowed ones */
     int64_t wall_us;
-    uint32_t era;
+    uint32_t era, nominal_90k;
 };
 
 static int64_t wall_now(void *context)
@@ -40,18 +40,24 @@ static struct track *make_track(enum media_codec codec, const char *config_hex)
     return t;
 }
 
-static void setup(struct bench *b)
+static const struct stream_policy plain_policy = {
+    .hold_us = 30000000, .segment_us = 2000000, .segment_max_us = 3000000, .window_us = 10000000
+};
+
+static void setup_with(struct bench *b, const struct stream_policy *policy)
 {
-    static const struct stream_policy policy = {
-        .hold_us = 30000000, .segment_us = 2000000, .segment_max_us = 3000000, .window_us = 10000000
-    };
     *b = (struct bench){ .edge = live_edge_create("live/test"), .wall_us = WALL_START_US };
     const struct packager_config config = { .wall_now_us = wall_now, .context = b, .run_id = 0xABCD };
-    b->sink = packager_create(b->edge, &policy, &config);
+    b->sink = packager_create(b->edge, policy, &config);
     b->video = make_track(
         CODEC_H264, "0164000affe100196764000aacd9420bf970110000030001000003003c0f12259601000668ebe3cb22c0fdf8f800");
     b->audio = make_track(CODEC_AAC, "1190");
     assert_non_null(b->sink);
+}
+
+static void setup(struct bench *b)
+{
+    setup_with(b, &plain_policy);
 }
 
 static void teardown(struct bench *b)
@@ -75,7 +81,7 @@ static void push_track(struct bench *b, enum media_kind kind, uint8_t track, int
         .pts_90k = at_90k,
         .pts_samples = at_90k * 48000 / 90000,
         .samples = 1024,
-        .nominal_90k = 3000,
+        .nominal_90k = b->nominal_90k ? b->nominal_90k : 3000,
     };
     b->sink->push(b->sink, &p);
     blob_unref(blob);
@@ -89,6 +95,7 @@ static void push(struct bench *b, enum media_kind kind, int64_t at_90k, bool is_
 /* What to play: frames of 30 fps and AAC between two times, in the order of their times. */
 struct part {
     double from_s, to_s, gop_s;
+    unsigned fps; /* 30 when 0 */
     bool no_video, no_audio, no_key;
     unsigned more_audio; /* bits: the same audio on these tracks too */
 };
@@ -96,14 +103,16 @@ struct part {
 static void play(struct bench *b, struct part p)
 {
     if (!p.gop_s) p.gop_s = 2;
-    int64_t video = (int64_t)(p.from_s * 30), audio = (int64_t)(p.from_s * 48000 / 1024) + 1;
+    if (!p.fps) p.fps = 30;
+    b->nominal_90k = 90000 / p.fps;
+    int64_t video = (int64_t)(p.from_s * p.fps), audio = (int64_t)(p.from_s * 48000 / 1024) + 1;
     for (;;) {
-        const int64_t video_90k = video * 3000, audio_90k = audio * 1024 * 90000 / 48000,
+        const int64_t video_90k = video * b->nominal_90k, audio_90k = audio * 1024 * 90000 / 48000,
                       end_90k = (int64_t)(p.to_s * 90000);
         if (video_90k >= end_90k && audio_90k >= end_90k) return;
         b->wall_us = WALL_START_US + (video_90k < audio_90k ? video_90k : audio_90k) * 100 / 9;
         if (video_90k <= audio_90k) {
-            const bool is_key = video % (int64_t)(p.gop_s * 30) == 0 && !p.no_key;
+            const bool is_key = video % (int64_t)(p.gop_s * p.fps) == 0 && !p.no_key;
             if (!p.no_video) push(b, MEDIA_VIDEO, 900000 + video_90k, is_key);
             video++;
         } else {

@@ -33,7 +33,7 @@ static void cuts_fall_where_they_should(void **state)
         const struct stream_case *t = &cases[c];
         struct segmenter s;
         char got[512] = "";
-        segmenter_init(&s, 2000000, 3000000);
+        segmenter_init(&s, 2000000, 3000000, 0);
         for (unsigned i = 0; i < t->frames; i++) {
             const int64_t at_90k = 900000 + (int64_t)i * t->nominal_90k;
             const bool is_key = t->gop ? i % t->gop == 0 : i == 0;
@@ -53,7 +53,7 @@ static void never_longer_than_the_maximum(void **state)
     for (uint32_t nominal = 750; nominal <= 90000; nominal += 751) {
         struct segmenter s;
         int64_t start_90k = 0, longest_90k = 0;
-        segmenter_init(&s, 2000000, 3000000);
+        segmenter_init(&s, 2000000, 3000000, 0);
         for (int64_t at_90k = 0; at_90k < 90000 * 30; at_90k += nominal) {
             const bool is_key = at_90k == 0 || (at_90k / nominal) % 97 == 0;
             if (segmenter_decide(&s, at_90k, at_90k, nominal, is_key ? FRAME_IDR : FRAME_INTER, 100) == CUT_NONE)
@@ -70,8 +70,8 @@ static void never_longer_than_the_maximum(void **state)
 static void restart_forgets(void **state)
 {
     struct segmenter a, b;
-    segmenter_init(&a, 2000000, 3000000);
-    segmenter_init(&b, 2000000, 3000000);
+    segmenter_init(&a, 2000000, 3000000, 0);
+    segmenter_init(&b, 2000000, 3000000, 0);
     for (int i = 0; i < 50; i++) segmenter_decide(&a, i * 3000, i * 3000, 3000, i ? FRAME_INTER : FRAME_IDR, 10);
     segmenter_restart(&a);
     for (int i = 0; i < 300; i++) {

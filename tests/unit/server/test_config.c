@@ -19,10 +19,11 @@ static void a_whole_file(void **unused_state)
                           "paths:\n"
                           "  - match: live/vip*\n"
                           "    publish: {access: key, key: '12345678', takeover: yes, on_damage: pass}\n"
-                          "    hls: {segment: 4s, hold: 1m}\n"
+                          "    hls: {segment: 4s, hold: 1m, part: 250ms, part_hold_back: 600ms, skip: no}\n"
                           "  - match: 'live/*'\n"
                           "    publish:\n"
                           "      access: open\n"
+                          "    hls: {part: no}\n"
                           "listen:\n"
                           "  rtmp: [\"127.0.0.1:1935\", \"[::1]:1935\"]\n"
                           "  http: 0.0.0.0:80\n"
@@ -49,6 +50,11 @@ static void a_whole_file(void **unused_state)
     config_policy(vip, &policy);
     assert_int_equal(policy.segment_max_us, 6000000);
     assert_int_equal(policy.on_damage, DAMAGE_PASS);
+    assert_true(policy.part_us == 250000 && policy.part_hold_back_us == 600000 && !policy.can_skip);
+    config_policy(other, &policy);
+    assert_true(policy.part_us == 0 && !policy.can_skip);
+    config_policy(none, &policy);
+    assert_true(policy.part_us == 500000 && policy.part_hold_back_us == 1500000 && policy.can_skip);
     assert_int_equal(none->on_damage, DAMAGE_DROP);
     config_deinit(&c);
 }
@@ -79,6 +85,8 @@ static const struct {
     { "paths:\n  - publish: {access: open}\n", "weir.yaml:2:", "match is missing" },
     { "paths:\n  - match: x\n    publish: {key: short}\n", "weir.yaml:3:", "8 to 256 characters" },
     { "paths:\n  - match: x\n    publish: {access: everyone}\n", "weir.yaml:3:", "one of local" },
+    { "hls:\n  part: 50ms\n", "weir.yaml:2:", "from 100ms to 2s, or no" },
+    { "hls:\n  part: yes\n", "weir.yaml:2:", "from 100ms to 2s, or no" },
     { "publish:\n  on_damage: hide\n", "weir.yaml:2:", "expected drop" },
     { "hls: [1, 2\n", "weir.yaml:", "" },
     { "- a\n", "weir.yaml:1:", "expected `key: value`" },

@@ -1,0 +1,308 @@
+/* rendition, the other half: which segments and parts are listed, which are only kept (RFC 8216, 6.2.2; RFC 8216bis, 6.2.2), and how
+ * all that is published. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/base/limits.h>
+
+#include "rendition.h"
+
+#define LISTED_MIN 6
+#define WINDOW_TARGETS_MIN 3
+#define PART_TARGETS_LISTED 3 /* parts older than so many target durations leave the playlist */
+#define PART_TARGETS_KEPT 3   /* and may be fetched for so many more */
+
+void rendition_name_part(const struct rendition *r, uint64_t msn, uint32_t index, char out[EDGE_OBJECT_NAME_BYTES])
+{
+    snprintf(out, EDGE_OBJECT_NAME_BYTES, "part-%08x-%llu-%u.m4s", r->config.run_id, (unsigned long long)msn, index);
+}
+
+static struct rendition_segment *segment_at(const struct rendition *r, size_t index)
+{
+    return queue_at(&r->segments, index);
+}
+
+static struct rendition_segment *last_segment(const struct rendition *r)
+{
+    return segment_at(r, queue_count(&r->segments) - 1);
+}
+
+void rendition_keep(struct rendition *r, struct rendition_segment *s)
+{
+    r->is_changed = true;
+    r->expects_cut = false;
+    r->published_us += s->duration_us;
+    s->end_us = r->published_us;
+    if (s->text.w.failed || queue_give(&r->segments, s)) {
+        rendition_segment_deinit(s);
+        return;
+    }
+    r->listed++;
+    if (s->parts) r->parts_kept += s->part_count;
+    if (s->whole.body) r->kept_bytes += frozen_bytes(s->whole.body);
+}
+
+/* -- what is listed, what is only kept -- */
+
+static int64_t target_us(const struct rendition *r)
+{
+    return (int64_t)r->config.terms.target_duration_s * 1000000;
+}
+
+static size_t first_listed(const struct rendition *r)
+{
+    return queue_count(&r->segments) - r->listed;
+}
+
+static int64_t listed_us(const struct rendition *r)
+{
+    return r->published_us - segment_at(r, first_listed(r))->end_us + segment_at(r, first_listed(r))->duration_us;
+}
+
+static void drop_oldest(struct rendition *r)
+{
+    struct rendition_segment gone;
+    if (!queue_take(&r->segments, &gone)) return;
+    if (gone.whole.body) r->kept_bytes -= frozen_bytes(gone.whole.body);
+    if (gone.parts) r->parts_kept -= gone.part_count;
+    rendition_segment_deinit(&gone);
+}
+
+static void slide(struct rendition *r)
+{
+    int64_t sum = listed_us(r);
+    while (r->listed > LISTED_MIN) {
+        struct rendition_segment *oldest = segment_at(r, first_listed(r));
+        const int64_t rest = sum - oldest->duration_us;
+        if (r->listed < WINDOW_SEGMENTS_MAX && (rest < r->config.window_us || rest < target_us(r) * WINDOW_TARGETS_MIN))
+            break;
+        /* still to be had for its own duration and that of the longest playlist it stood in */
+        oldest->expires_us = r->published_us + oldest->duration_us + sum;
+        sum = rest;
+        r->listed--;
+    }
+    while (queue_count(&r->segments) > r->listed && segment_at(r, 0)->expires_us <= r->published_us) drop_oldest(r);
+}
+
+/* How far the end of the playlist is: the open segment's parts count. */
+static int64_t edge_us(const struct rendition *r)
+{
+    if (!r->open.part_count) return r->published_us;
+    return r->published_us + chunker_finished_ticks(&r->chunker) * 1000000 / fmp4_timescale(track_facts(r->track));
+}
+
+/* All of a segment's parts are listed, or none: players count them from the segment's beginning. */
+static bool lists_parts_of(const struct rendition *r, const struct rendition_segment *s)
+{
+    return s->part_count && edge_us(r) - (s->end_us - s->duration_us) <= target_us(r) * PART_TARGETS_LISTED;
+}
+
+static void drop_old_parts(struct rendition *r)
+{
+    const int64_t oldest_us = edge_us(r) - target_us(r) * (PART_TARGETS_LISTED + PART_TARGETS_KEPT);
+    for (size_t i = queue_count(&r->segments); i-- > 0;) {
+        struct rendition_segment *s = segment_at(r, i);
+        if (s->end_us >= oldest_us) continue;
+        if (!s->parts) {
+            if (s->part_count) return; /* those before it were dropped too */
+            continue;
+        }
+        for (uint32_t k = 0; k < s->part_count; k++) frozen_unref(s->parts[k].body);
+        free(s->parts);
+        s->parts = NULL;
+        r->parts_kept -= s->part_count;
+    }
+}
+
+/* -- objects: inits, each once, then segments, then parts: what is asked for most stands last -- */
+
+struct objects {
+    struct edge_object *items;
+    size_t count;
+};
+
+static void add_init(struct objects *o, const struct rendition_init *init)
+{
+    if (!init || (o->count && o->items[o->count - 1].body == init->body)) return;
+    struct edge_object *item = &o->items[o->count++];
+    item->kind = EDGE_INIT;
+    item->body = init->body;
+    memcpy(item->name, init->name, EDGE_OBJECT_NAME_BYTES);
+}
+
+static void add_parts(struct objects *o, const struct rendition_segment *s)
+{
+    for (uint32_t k = 0; s->parts && k < s->part_count; k++) {
+        if (s->parts[k].body) o->items[o->count++] = s->parts[k];
+    }
+}
+
+static void collect_objects(const struct rendition *r, struct objects *o)
+{
+    const size_t segments = queue_count(&r->segments);
+    for (size_t i = 0; i < segments; i++) add_init(o, segment_at(r, i)->init);
+    add_init(o, r->init);
+    for (size_t i = 0; i < segments; i++) {
+        const struct rendition_segment *s = segment_at(r, i);
+        if (s->whole.body) o->items[o->count++] = s->whole;
+    }
+    for (size_t i = 0; i < segments && r->parts_kept; i++) add_parts(o, segment_at(r, i));
+    add_parts(o, &r->open);
+}
+
+/* -- playlists -- */
+
+struct hints {
+    char part[EDGE_OBJECT_NAME_BYTES]; /* "": none */
+    const char *init;                  /* NULL: none */
+};
+
+static void find_hints(const struct rendition *r, struct hints *out)
+{
+    *out = (struct hints){ .init = NULL };
+    if (!r->config.terms.part_us || r->is_ended) return;
+    /* an init that nothing listed uses yet */
+    if (!r->open.part_count && r->init && r->init != last_segment(r)->init) out->init = r->init->name;
+    if (rendition_is_open(r) && r->chunker.is_whole) return; /* no part is to come */
+    const uint64_t next_msn = last_segment(r)->msn + 1;
+    if (r->expects_cut && r->open.part_count)
+        rendition_name_part(r, next_msn + 1, 0, out->part);
+    else
+        rendition_name_part(r, next_msn, r->open.part_count, out->part);
+}
+
+static void write_list_head(struct byte_writer *w, const struct rendition *r)
+{
+    const struct rendition_segment *oldest = segment_at(r, first_listed(r));
+    struct playlist_head head = {
+        .terms = r->config.terms,
+        .media_sequence = oldest->msn,
+        .discontinuity_sequence = oldest->discontinuity - oldest->starts_era,
+        .is_independent = !r->open.part_count || r->open.is_independent,
+        .is_ended = r->is_ended,
+    };
+    for (size_t i = first_listed(r); i < queue_count(&r->segments); i++)
+        head.is_independent &= segment_at(r, i)->is_independent;
+    playlist_write_head(w, &head);
+}
+
+static void write_segments(struct byte_writer *w, const struct rendition *r, size_t from)
+{
+    for (size_t i = from; i < queue_count(&r->segments); i++) {
+        const struct rendition_segment *s = segment_at(r, i);
+        const struct segment_text *t = &s->text;
+        if (lists_parts_of(r, s)) {
+            write_bytes(w, t->w.data, t->w.bytes);
+        } else {
+            write_bytes(w, t->w.data, t->head_bytes);
+            write_bytes(w, t->w.data + t->parts_end, t->w.bytes - t->parts_end);
+        }
+    }
+}
+
+static void write_list_end(struct byte_writer *w, const struct rendition *r, const struct hints *hints,
+                           const struct playlist_report *reports, size_t report_count)
+{
+    if (r->open.part_count) write_bytes(w, r->open.text.w.data, r->open.text.w.bytes);
+    if (r->is_ended) write_text(w, "#EXT-X-ENDLIST\n");
+    if (*hints->part) playlist_write_hint(w, "PART", hints->part);
+    if (hints->init) playlist_write_hint(w, "MAP", hints->init);
+    for (size_t i = 0; i < report_count && r->config.terms.part_us && !r->is_ended; i++)
+        playlist_write_report(w, &reports[i]);
+}
+
+/* How many of the listed segments a delta update leaves out: those that begin before the skip boundary (4.4.5.2). */
+static size_t skippable(const struct rendition *r)
+{
+    const struct playlist_terms *terms = &r->config.terms;
+    size_t count = 0;
+    if (!terms->part_us || !terms->can_skip || r->is_ended) return 0;
+    while (count < r->listed) {
+        const struct rendition_segment *s = segment_at(r, first_listed(r) + count);
+        if (r->published_us - (s->end_us - s->duration_us) <= playlist_skip_until_us(terms)) break;
+        count++;
+    }
+    return count;
+}
+
+static struct frozen *render(const struct rendition *r, size_t skipped, const struct hints *hints,
+                             const struct playlist_report *reports, size_t report_count)
+{
+    struct byte_writer w;
+    byte_writer_init(&w, PLAYLIST_BYTES_MAX);
+    write_list_head(&w, r);
+    const struct rendition_segment *oldest = segment_at(r, first_listed(r));
+    if (skipped)
+        playlist_write_skip(&w, skipped);
+    else if (!oldest->says_map && oldest->init)
+        playlist_write_map(&w, oldest->init->name);
+    write_segments(&w, r, first_listed(r) + skipped);
+    write_list_end(&w, r, hints, reports, report_count);
+    struct frozen *text = byte_writer_freeze(&w);
+    byte_writer_deinit(&w);
+    return text;
+}
+
+/* -- publishing -- */
+
+struct playlist_report rendition_report(const struct rendition *r)
+{
+    const struct rendition_segment *last = last_segment(r);
+    if (r->open.part_count) return (struct playlist_report){ r->config.name, r->open.msn, r->open.part_count };
+    return (struct playlist_report){ r->config.name, last->msn, lists_parts_of(r, last) ? last->part_count : 0 };
+}
+
+static struct edge_snapshot *take_snapshot(const struct rendition *r, const struct playlist_report *reports,
+                                           size_t report_count)
+{
+    const struct rendition_segment *last = last_segment(r);
+    const size_t skipped = skippable(r);
+    struct hints hints;
+    find_hints(r, &hints);
+    /* of each segment its init, itself and its parts; and the next init */
+    const size_t most = 2 * queue_count(&r->segments) + r->parts_kept + r->open.part_count + 1;
+    struct objects objects = { .items = malloc(most * sizeof *objects.items) };
+    if (!objects.items) return NULL;
+    collect_objects(r, &objects);
+    struct frozen *full = render(r, 0, &hints, reports, report_count);
+    struct frozen *delta = full && skipped ? render(r, skipped, &hints, reports, report_count) : NULL;
+    struct edge_snapshot *snapshot = NULL;
+    if (full)
+        snapshot = edge_snapshot_create(&(struct edge_snapshot_config){
+            .media = r->config.media,
+            .playlist = full,
+            .delta = delta,
+            .last_msn = last->msn,
+            .part_count = r->open.part_count,
+            .last_segment_parts = lists_parts_of(r, last) ? last->part_count : 0,
+            .part_target_us = (uint32_t)r->config.terms.part_us,
+            .target_duration_s = r->config.terms.target_duration_s,
+            .part_hint = hints.part,
+            .init_hint = hints.init,
+            .is_ended = r->is_ended,
+            .objects = objects.items,
+            .object_count = objects.count,
+        });
+    frozen_unref(full);
+    frozen_unref(delta);
+    free(objects.items);
+    return snapshot;
+}
+
+enum weir_err rendition_publish(struct rendition *r, const struct playlist_report *reports, size_t report_count)
+{
+    /* nothing is told before a whole segment is there */
+    if (!r->is_changed || !r->listed) return WEIR_OK;
+    slide(r);
+    drop_old_parts(r);
+    struct edge_snapshot *snapshot = take_snapshot(r, reports, report_count);
+    if (!snapshot) return WEIR_NOMEM;
+    r->is_changed = false;
+    r->has_published = true;
+    return live_edge_publish(r->config.edge, r->config.name, snapshot);
+}
+
+uint64_t rendition_held_bytes(const struct rendition *r)
+{
+    return r ? r->kept_bytes + r->open_bytes + r->chunker.open_bytes : 0;
+}
