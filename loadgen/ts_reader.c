@@ -178,7 +178,7 @@ static void note_time(struct reading *s, struct ts_stream *stream, const struct 
     } else {
         expect(s, TS_C4, dts > stream->last_dts, pes->offset, "rising DTS", "%lld behind %lld on PID %u",
                (long long)dts, (long long)stream->last_dts, stream->pid);
-        stream->step_dts = dts - stream->last_dts;
+        if (dts > stream->last_dts) stream->step_dts = dts - stream->last_dts;
         if (stream->step_dts > stream->frame_90k) stream->frame_90k = stream->step_dts;
     }
     if (pts < stream->least_pts) stream->least_pts = pts;
