@@ -156,7 +156,8 @@ static void write_date(struct render *s, unsigned segment)
     if (act == ACT_NO_PDT_IN_AUDIO && s->r->is_audio) return;
     frames_of(s->r->is_audio, segment, &first, &end);
     us = WALL_US + frame_us(s->r->is_audio, first);
-    if (act == ACT_PDT_JUMPS && segment % 2) us += 300000;
+    if (act == ACT_PDT_JUMPS && segment % 2) us += 1200000;
+    if (act == ACT_PDT_UNEVEN && segment % 2) us += 60000;
     if (act == ACT_PDT_OTHER_MAPPING && s->r->is_audio) us += 400000;
     clock_format(us, text);
     write_format(&s->w, "#EXT-X-PROGRAM-DATE-TIME:%s\n", text);

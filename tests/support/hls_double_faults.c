@@ -83,6 +83,7 @@ const struct double_fault double_faults[] = {
     LIST("version-low", "R14", BREAKS, 0, "#EXT-X-VERSION:6", "#EXT-X-VERSION:3"),
     LIST("version-high", "R14", WARNS, 0, "#EXT-X-VERSION:6", "#EXT-X-VERSION:12"),
     ACT("date-jumps", "R15", BREAKS, 0, ACT_PDT_JUMPS),
+    ACT("date-uneven", "R15", WARNS, 0, ACT_PDT_UNEVEN),
     LIST("date-unreadable", "R15", BREAKS, 0, "2026-01-01T", "2026-13-01T"),
     LIST("date-without-zone", "R15", WARNS, 0, "00Z\n", "00\n"),
     ACT("date-not-in-audio", "R16", BREAKS, 0, ACT_NO_PDT_IN_AUDIO),
