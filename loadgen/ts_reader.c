@@ -14,10 +14,10 @@
 
 /* A PES packet that is being put together: only its head and its start are kept. */
 struct pes {
-    bool is_open;
+    bool is_open, is_head_read;
     size_t offset, bytes, announced_bytes; /* announced 0: unbounded */
-    uint8_t head[512];                     /* enough for the header and the first NAL units' types */
     size_t head_bytes;
+    uint8_t head[8192]; /* the header, and what encoders write about themselves in front of the first picture */
 };
 
 struct reading {
@@ -193,6 +193,8 @@ static void note_time(struct reading *s, struct ts_stream *stream, const struct 
 static void read_pes_head(struct reading *s, struct ts_stream *stream, struct pes *pes)
 {
     const uint8_t *p = pes->head;
+    if (pes->is_head_read) return;
+    pes->is_head_read = true;
     if (pes->head_bytes < 9 || load_u24(p) != 1) return;
     const unsigned flags = p[7] >> 6;
     const size_t header = 9u + p[8];
@@ -208,17 +210,27 @@ static void read_pes_head(struct reading *s, struct ts_stream *stream, struct pe
            "another picture, or no sets");
 }
 
-/* How long the ADTS frames of the last PES last: the end of an audio segment. */
-static int64_t adts_frame_90k(const struct pes *pes)
+/* How long the ADTS frames of a packet last together, and one of them; false: no ADTS, or more than was kept. */
+static bool adts_length(const struct pes *pes, int64_t *whole_90k, int64_t *frame_90k)
 {
     static const uint32_t rates[] = { 96000, 88200, 64000, 48000, 44100, 32000, 24000,
                                       22050, 16000, 12000, 11025, 8000,  7350 };
-    const size_t header = 9u + pes->head[8];
-    if (header + 7 > pes->head_bytes) return 0;
-    const uint8_t *p = pes->head + header;
-    const unsigned index = p[2] >> 2 & 0xF;
-    if (p[0] != 0xFF || (p[1] & 0xF6) != 0xF0 || index >= ARRAY_LEN(rates)) return 0;
-    return 1024ll * 90000 / rates[index];
+    if (pes->head_bytes < 9) return false;
+    uint32_t frames = 0, rate = 0;
+    size_t at = 9u + pes->head[8];
+    while (at + 7 <= pes->head_bytes) {
+        const uint8_t *p = pes->head + at;
+        const unsigned index = p[2] >> 2 & 0xF;
+        const size_t bytes = (size_t)(p[3] & 3) << 11 | (size_t)p[4] << 3 | p[5] >> 5;
+        if (p[0] != 0xFF || (p[1] & 0xF6) != 0xF0 || index >= ARRAY_LEN(rates) || bytes < 7) return false;
+        rate = rates[index];
+        frames += 1 + (p[6] & 3);
+        at += bytes;
+    }
+    if (!frames || pes->bytes > sizeof pes->head) return false;
+    *frame_90k = 1024ll * 90000 / rate;
+    *whole_90k = frames * 1024ll * 90000 / rate;
+    return true;
 }
 
 static void close_pes(struct reading *s, size_t index)
@@ -227,6 +239,7 @@ static void close_pes(struct reading *s, size_t index)
     struct ts_stream *stream = &s->m->streams[index];
     if (!pes->is_open) return;
     pes->is_open = false;
+    read_pes_head(s, stream, pes); /* a short one, or one without a length */
     if (pes->announced_bytes)
         expect(s, TS_C7, pes->bytes == pes->announced_bytes + 6, pes->offset, "as many bytes as PES_packet_length says",
                "%zu announced, %zu there on PID %u", pes->announced_bytes, pes->bytes > 6 ? pes->bytes - 6 : 0,
@@ -234,9 +247,10 @@ static void close_pes(struct reading *s, size_t index)
     else
         expect(s, TS_C7, stream->kind == MEDIA_VIDEO, pes->offset, "a length, for all but video", "none on PID %u",
                stream->pid);
-    if (stream->kind == MEDIA_AUDIO && stream->stream_type == 0x0F && pes->head_bytes > 9) {
-        const int64_t frame = adts_frame_90k(pes);
-        if (frame) stream->frame_90k = frame;
+    int64_t whole_90k, frame_90k;
+    if (stream->stream_type == 0x0F && adts_length(pes, &whole_90k, &frame_90k)) {
+        stream->step_dts = whole_90k; /* and so, of the last packet, where the segment ends */
+        stream->frame_90k = frame_90k;
     }
 }
 
@@ -247,10 +261,12 @@ static void feed_pes(struct reading *s, size_t index, const uint8_t *payload, si
     struct ts_stream *stream = &s->m->streams[index];
     if (is_start) {
         close_pes(s, index);
-        *pes = (struct pes){ .is_open = true, .offset = offset };
+        pes->is_open = true;
+        pes->is_head_read = false;
+        pes->offset = offset;
+        pes->bytes = pes->announced_bytes = pes->head_bytes = 0;
     }
     if (!pes->is_open) return;
-    const bool had_head = pes->head_bytes == sizeof pes->head;
     const size_t room = sizeof pes->head - pes->head_bytes, take = bytes < room ? bytes : room;
     if (take) memcpy(pes->head + pes->head_bytes, payload, take);
     pes->head_bytes += take;
@@ -258,10 +274,8 @@ static void feed_pes(struct reading *s, size_t index, const uint8_t *payload, si
     if (pes->bytes >= 6) pes->announced_bytes = load_u16(pes->head + 4);
     const bool is_whole = pes->announced_bytes && pes->bytes >= pes->announced_bytes + 6;
     /* as late as is needed to see the first picture's NAL units, as early as the packet is whole */
-    if (!had_head && (pes->head_bytes == sizeof pes->head || is_whole)) read_pes_head(s, stream, pes);
-    if (is_whole) {
-        close_pes(s, index);
-    }
+    if (pes->head_bytes == sizeof pes->head) read_pes_head(s, stream, pes);
+    if (is_whole) close_pes(s, index);
 }
 
 /* -- packets (2.4.3) -- */
@@ -347,8 +361,6 @@ static void finish(struct reading *s)
 {
     for (size_t i = 0; i < s->m->stream_count; i++) {
         struct ts_stream *stream = &s->m->streams[i];
-        struct pes *pes = &s->pes[i];
-        if (pes->is_open && pes->head_bytes < sizeof pes->head) read_pes_head(s, stream, pes);
         close_pes(s, i);
         const int64_t step = stream->step_dts ? stream->step_dts : stream->frame_90k;
         stream->end_dts = stream->last_dts + step;
