@@ -369,7 +369,7 @@ static void give_list(const struct hls_double *d, const struct rendition *r, boo
                       struct double_answer *out)
 {
     struct render s = { .d = d, .r = r, .now_us = out->ready_us };
-    if (act_of(d) == ACT_GOES_BACK && d->answers % 7 == 3 && out->ready_us > d->start_us + 5000000) s.now_us -= 3000000;
+    if (act_of(d) == ACT_GOES_BACK && d->lists % 4 == 3 && out->ready_us > d->start_us + 5000000) s.now_us -= 3000000;
     render_list(&s, wants_delta);
     break_text(d, FAULT_LIST_TEXT, r->name, out->ready_us, &s.w);
     const enum double_act act = act_of(d);
@@ -415,7 +415,7 @@ static int64_t blocked_until(const struct hls_double *d, const struct rendition 
     } else if (v.part >= part_count(d, r->is_audio, index)) {
         at = act == ACT_ROLL_AT_ONCE ? now_us : part_ready_us(d, r->is_audio, index + 1, 0);
     } else {
-        at = act == ACT_PART_AT_ONCE && d->answers % 5 == 0 ? now_us : part_ready_us(d, r->is_audio, index, v.part);
+        at = act == ACT_PART_AT_ONCE && d->lists % 3 == 0 ? now_us : part_ready_us(d, r->is_audio, index, v.part);
     }
     return at > now_us ? at : now_us;
 }
@@ -621,7 +621,7 @@ void hls_double_ask(struct hls_double *d, const char *path, bool accepts_gzip, i
                                    .allow_origin = act_of(d) == ACT_NO_CORS ? "" : "*",
                                    .is_tls = is(d, DOUBLE_TLS),
                                    .is_http2 = is(d, DOUBLE_TLS) && act_of(d) != ACT_NO_H2 };
-    d->answers++;
+    if (strstr(path, "/index.m3u8")) d->lists++;
     refuse(out, 404);
     if (strncmp(path, root, sizeof root - 1)) return;
     const char *rest = path + sizeof root - 1;

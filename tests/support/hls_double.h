@@ -131,7 +131,7 @@ struct hls_double {
     unsigned setup;
     int64_t start_us;                 /* when the first request can come: by then some segments are there */
     const struct double_fault *fault; /* NULL: all is right */
-    unsigned answers;
+    unsigned lists;                   /* playlists that were asked for: some acts take every so many */
 };
 
 struct double_answer {
