@@ -39,6 +39,7 @@ struct house {
     size_t listener_count;
     struct packager_config packager;
     _Atomic bool is_ready;
+    unsigned tidies_left;
     uint64_t closed_tidied; /* connections closed when memory was last given back */
 };
 
@@ -369,8 +370,12 @@ void house_tidy(struct house *h)
         closed += counter_read(counters[i], COUNTER_HTTP_CLOSED);
         closed += counter_read(counters[i], COUNTER_SRT_ATTEMPTS) * ATTEMPT_WEIGHT;
     }
-    if (closed - h->closed_tidied < CROWD) return;
-    h->closed_tidied = closed;
+    if (closed - h->closed_tidied >= CROWD) {
+        h->closed_tidied = closed;
+        h->tidies_left = 2; /* libsrt frees what it had a second or two later: once more the next time */
+    }
+    if (!h->tidies_left) return;
+    h->tidies_left--;
     malloc_trim(0);
 }
 

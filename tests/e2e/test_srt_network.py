@@ -1,0 +1,260 @@
+"""SRT through networks that lose, delay, reorder and stop, and under attack: `script/test srt` (minutes), `script/test srt_full` (at full size).
+
+Each case runs one publisher through a relay of its own, all at once, and looks at what libsrt could not get again, at the playlists, and at the picture.
+"""
+import math
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import cmaf
+from harness import AAC, AUDIO, PATIENCE, VIDEO, X264, Encoder, Server, ffmpeg, playlist, wait_for, wait_segments
+from relay import Relay, Source
+from srt_caller import Caller, Refused
+from test_reconnect import Follower
+from test_srt import TS, free_udp_port, make_ts
+
+SECONDS = int(os.environ.get("WEIR_SRT_SECONDS", "60"))
+SEEDS = int(os.environ.get("WEIR_SRT_SEEDS", "1"))
+FLAPS = int(os.environ.get("WEIR_SRT_FLAPS", "1200"))
+RTT_MS = 100
+
+# name, loss each way in percent, packets lost in a row on average, latency in RTTs, promised parts per million
+CASES = (("one3", 1, 1, 3, 5), ("five4", 5, 1, 4, 20), ("five5", 5, 1, 5, 2), ("five6", 5, 1, 6, 2), ("ten6", 10, 1, 6, 50), ("burst8", 3, 8, 8, 20),
+         ("beyond", 20, 1, 2, None))
+
+
+def allowed(promised_ppm, packets):
+    """What chance may add in a run of this length."""
+    mean = promised_ppm * packets / 1e6
+    return math.ceil(mean + 4 * math.sqrt(mean))
+
+
+class Files:
+    """A clip of 2.5 Mbit/s with even pace, for srt_source."""
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.clip = os.path.join(self.folder.name, "clip.ts")
+        with open(self.clip, "wb") as file:
+            file.write(make_ts("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30:duration=20", "-f", "lavfi", "-i", "anoisesrc=duration=20:sample_rate=48000:amplitude=0.1",
+                               "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-b:v", "2200k", "-maxrate", "2200k", "-bufsize", "1100k", "-x264-params",
+                               "nal-hrd=cbr", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", *AAC, "-muxrate", "2500k"))
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.folder.cleanup()
+
+
+def transport(server, name):
+    return server.stream(name)["transport"]
+
+
+class Losses(unittest.TestCase):
+    def test_promised_losses(self):
+        totals = {case[0]: [0, 0] for case in CASES}
+        for seed in range(1, SEEDS + 1):
+            self.run_all(seed, totals)
+        for name, loss, burst, factor, promised in CASES:
+            packets, dropped = totals[name]
+            print(f"{name}: {loss} % (bursts of {burst}), {factor} x RTT: {dropped} of {packets} lost for good, {dropped / packets * 1e6:.1f} ppm, promised {promised}")
+        for name, loss, burst, factor, promised in CASES:
+            packets, dropped = totals[name]
+            if promised is not None:
+                self.assertLessEqual(dropped, allowed(promised, packets), name)
+
+    def run_all(self, seed, totals):
+        with Files() as files, Server("hls.segment=1s", "srt.attempts_per_address=100") as server:
+            port = server.srt_ports[0]
+            ways = []
+            try:
+                for name, loss, burst, factor, _ in CASES:
+                    relay = Relay("udp", port, seed=seed, delay=RTT_MS / 2)
+                    # the handshake is not under test: the loss begins behind it
+                    source = Source(relay.port, files.clip, SECONDS, name=f"live/{name}", latency=factor * RTT_MS)
+                    relay.set(loss=loss, burst=burst)
+                    ways.append((name, relay, source, Follower(lambda: server, name + "0")))
+                for name, *_ in ways:
+                    wait_segments(server, name + "0", "video", 1)
+                for *_, follower in ways:
+                    follower.start()
+                figures = self.watch(server, ways)
+                for name, relay, source, follower in ways:
+                    follower.end()
+                    packets, dropped, sent = figures[name]["packets"], figures[name]["packets_dropped"], source.sent
+                    totals[name][0] += packets + dropped
+                    totals[name][1] += dropped
+                    self.assertGreater(follower.versions, SECONDS / 4, name)
+                    # what came and what did not are together what was sent
+                    self.assertLess(abs(packets + dropped - sent), sent / 100 + 5, name)
+                    self.assertEqual(server.stream(name + "0")["eras"], 1, name)
+                everything = sum(f["packets_dropped"] for f in figures.values())
+                self.assertLess(abs(server.counter("srt_packets_missing") - everything), everything / 100 + 3)
+                self.check_picture(server, "five6" + "0")
+                damaged = server.stream("beyond0")
+                self.assertGreater(damaged["frames_dropped_damaged"], 0)
+                self.assertGreater(damaged["segments"], SECONDS / 3)
+                print(f"beyond repair: {figures['beyond']['packets_dropped']} packets, {damaged['frames_damaged']} frames damaged, {damaged['frames_dropped_damaged']} dropped of "
+                      f"{damaged['video_frames'] + damaged['frames_dropped_damaged']}")
+            finally:
+                for _, relay, source, _ in ways:
+                    source.__exit__(None, None, None)
+                    relay.__exit__(None, None, None)
+
+    def watch(self, server, ways):
+        """Until all sources have ended; the figures as they were last while each was live."""
+        figures = {}
+        ended = threading.Event()
+
+        def look():
+            while not ended.wait(0.5):
+                for name, *_ in ways:
+                    stream = server.stream(name + "0")
+                    if stream and stream["state"] == "live":
+                        figures[name] = stream["transport"]
+        looker = threading.Thread(target=look)
+        looker.start()
+        try:
+            for name, _, source, _ in ways:
+                self.assertIsNotNone(source.wait(SECONDS + 30), f"{name}: the connection did not last")
+        finally:
+            ended.set()
+            looker.join()
+        wait_for("the ends", lambda: server.json("/api/v1/server")["srt_connections"] == 0, 20)
+        for name, *_ in ways:
+            figures[name] = transport(server, name + "0")
+        return figures
+
+    def check_picture(self, server, name):
+        out = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-live_start_index", "0", "-t", "10", "-i", server.url(f"/live/{name}/index.m3u8"), "-f", "null", "-"],
+                             capture_output=True, text=True, timeout=90)
+        self.assertEqual((out.returncode, out.stderr), (0, ""), "the decoder has nothing to say")
+
+
+class Odd(unittest.TestCase):
+    def test_outages_and_reordering(self):
+        with Files() as files, Server("hls.segment=1s") as server, Relay("udp", server.srt_ports[0], delay=10) as relay, \
+                Relay("udp", server.srt_ports[0], delay=20, jitter=10, reorder=5, duplicate=2) as shuffle:
+            followers = [Follower(lambda: server, name) for name in ("out0", "mix0")]
+            with Source(relay.port, files.clip, 30, name="live/out", latency=400) as out, Source(shuffle.port, files.clip, 30, name="live/mix", latency=200) as mix:
+                wait_segments(server, "out0", "video", 3)
+                wait_segments(server, "mix0", "video", 3)
+                for follower in followers:
+                    follower.start()
+                # a second: all is sent again in time, although the latency is shorter; three: the sender gives up what is too old
+                relay.tell("blackhole 1000")
+                wait_for("the outage to be felt", lambda: transport(server, "out0")["packets_retransmitted"] > 100)
+                self.go_on(server, "out0")
+                self.assertEqual(transport(server, "out0")["packets_dropped"], 0)
+                relay.tell("blackhole 3000")
+                gone = wait_for("the outage to be felt", lambda: transport(server, "out0")["packets_dropped"])
+                self.go_on(server, "out0")
+                self.assertEqual((server.stream("out0")["state"], server.stream("out0")["publishes"]), ("live", 1))
+                self.assertIsNotNone(out.wait(60))
+                self.assertIsNotNone(mix.wait(60))
+            for follower in followers:
+                follower.end()
+            print(f"at 400 ms an outage of 1 s cost nothing, one of 3 s {gone} packets at first look, {server.stream('out0')['frames_damaged']} frames damaged")
+            self.assertEqual(transport(server, "mix0")["packets_dropped"], 0)
+            self.assertGreater(transport(server, "mix0")["reorder_packets"] + transport(server, "mix0")["packets_retransmitted"], 0)
+            self.assertEqual(server.stream("mix0")["frames_damaged"], 0)
+            self.assertLessEqual(server.stream("out0")["eras"], 2)
+
+    def go_on(self, server, name):
+        frames = server.stream(name)["video_frames"]
+        wait_for("the stream to go on", lambda: server.stream(name)["video_frames"] > frames + 60)
+
+    def test_callers_that_die_and_that_stand_still(self):
+        with Server("hls.segment=1s") as server:
+            with ffmpeg(server.srt("live/cam"), output=TS) as encoder:
+                wait_segments(server, "cam", "video", 2)
+                encoder.end(signal.SIGKILL)
+                started = time.monotonic()
+                wait_for("the name to be held", lambda: server.stream("cam")["state"] == "holding", 10)
+                print(f"kill -9 noticed after {time.monotonic() - started:.1f} s")
+                self.assertIn("connection lost", server.log())
+            with ffmpeg(server.srt("live/cam"), output=TS) as encoder:
+                wait_for("it to be live again", lambda: server.stream("cam")["state"] == "live")
+                encoder.process.send_signal(signal.SIGSTOP)
+                wait_for("the name to be held", lambda: server.stream("cam")["state"] == "holding", 15)
+            self.assertEqual(server.stream("cam")["publishes"], 2)
+
+    def test_srt_live_transmit_and_fec(self):
+        with Files() as files, Server("hls.segment=1s") as server:
+            port = free_udp_port()
+            transmit = ["srt-live-transmit", f"udp://127.0.0.1:{port}", f"srt://127.0.0.1:{server.srt_ports[0]}?streamid=publish:live/slt&latency=300"]
+            feed = ["ffmpeg", "-v", "error", "-nostdin", "-re", "-i", files.clip, "-c", "copy", *TS, f"udp://127.0.0.1:{port}?pkt_size=1316"]
+            with Encoder(transmit), Encoder(feed):
+                wait_segments(server, "slt", "video", 3)
+                wait_segments(server, "slt", "audio", 3)
+                self.assertEqual(transport(server, "slt")["latency_ms"], 300)
+            with Relay("udp", server.srt_ports[0], delay=5, seed=3) as relay:
+                with Source(relay.port, files.clip, 12, name="live/fec", latency=200, filter="fec,cols:10,rows:5") as source:
+                    relay.set(loss=2)
+                    wait_for("restored packets", lambda: transport(server, "fec0")["packets_restored"] > 3, 20)
+                    source.wait(30)
+
+
+def handshake(version, extension, kind, cookie):
+    """A handshake packet as it stands on the wire (draft-sharabayko-srt, 3.2.1), without extensions behind it."""
+    header = struct.pack(">IIII", 0x80000000, 0, random.getrandbits(31), 0)
+    return header + struct.pack(">IHHIIIiII", version, 0, extension, random.getrandbits(31), 1500, 8192, kind, random.getrandbits(31), cookie) + bytes(16)
+
+
+class Attack(unittest.TestCase):
+    def test_flood_of_handshakes(self):
+        with Files() as files, Server("hls.segment=1s") as server:
+            with Source(server.srt_ports[0], files.clip, 25, name="live/cam", latency=200) as source:
+                wait_segments(server, "cam0", "video", 3)
+                rss, cpu, started, sent = server.rss_bytes(), server.cpu_seconds(), time.monotonic(), 0
+                sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(50)]
+                packets = [handshake(4, 2, 1, 0), handshake(5, 5, -1, 0x12345678)]
+                while time.monotonic() - started < 10:
+                    while sent / 5000 < time.monotonic() - started:
+                        sockets[sent % 50].sendto(packets[sent % 2] if sent % 3 else handshake(5, 5, -1, random.getrandbits(32)), ("127.0.0.1", server.srt_ports[0]))
+                        sent += 1
+                    time.sleep(0.001)
+                took = time.monotonic() - started
+                used, grown = (server.cpu_seconds() - cpu) / took, server.rss_bytes() - rss
+                for one in sockets:
+                    one.close()
+                figures = transport(server, "cam0")
+                print(f"{sent / took:.0f} handshakes a second: {used:.2f} cores, {grown / 1e6:.1f} MB more, {figures['packets_dropped']} packets of the live stream lost")
+                self.assertLess(used, 1)
+                self.assertLess(grown, 16e6)
+                self.assertEqual(figures["packets_dropped"], 0)
+                source.wait(40)
+
+    def test_flap(self):
+        config = "srt: {passphrase: 'the-right-one'}\nhls: {hold: 0s}\nlog: {level: 'error,server=info'}\n"
+        with Server(config=config) as server:
+            before, descriptors, threads = server.rss_bytes(), server.descriptors(), len(os.listdir(f"/proc/{server.process.pid}/task"))
+            peak, codes, started = before, {}, time.monotonic()
+            for index in range(FLAPS):
+                while index / 60 > time.monotonic() - started:
+                    time.sleep(0.001)
+                try:
+                    Caller(server.srt_ports[0], streamid=f"live/f{index % 8}", passphrase="the-right-one" if index % 2 else "the-wrong-one").close()
+                    code = 0
+                except Refused as refused:
+                    code = refused.code
+                codes[code] = codes.get(code, 0) + 1
+                if index % 20 == 0:
+                    peak = max(peak, server.rss_bytes())
+            wait_for("memory to go back", lambda: server.rss_bytes() < before + 4e6, 40)
+            wait_for("threads and descriptors to go back", lambda: server.descriptors() <= descriptors + 1 and len(os.listdir(f"/proc/{server.process.pid}/task")) <= threads, 20)
+            print(f"{FLAPS} connects, codes {codes}: {before / 1e6:.0f} MB before, {peak / 1e6:.0f} MB at most, {server.rss_bytes() / 1e6:.0f} MB after")
+            self.assertLess(peak, 64e6)
+            self.assertGreater(codes[0], 0)
+            self.assertGreater(codes[1402], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
