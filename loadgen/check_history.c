@@ -226,9 +226,13 @@ static void take_parts(struct look *l, struct seen_segment *s, const struct hls_
         }
         struct seen_part *added = part_add(s, &parts[i], l->now_us);
         if (!added) break;
+        const bool was_hinted = l->list->hint_uri && !strcmp(l->list->hint_uri, added->uri);
+        if (was_hinted && l->list->was_hint_denied)
+            expect_of(l, RULE_R36, false, added->line, "the hinted part for who asks for it",
+                      "404, and now %s is listed", added->uri);
         if (added->is_gap || !is_read) continue;
         /* the part that a hint named is read by its own request */
-        if (l->list->is_hint_out && l->list->hint_uri && !strcmp(l->list->hint_uri, added->uri)) {
+        if (l->list->is_hint_out && was_hinted) {
             added->fetch = FETCH_ASKED;
             continue;
         }

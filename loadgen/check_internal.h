@@ -143,7 +143,8 @@ struct seen_list {
     struct queue fetches;
     unsigned fetches_out;
     bool is_follow_out, is_hint_out, is_probe_out;
-    char *hint_uri; /* the one that was asked last */
+    char *hint_uri;       /* the one that was asked last */
+    bool was_hint_denied; /* its answer was 404: when it is listed after all, that was wrong */
     int64_t next_follow_us, next_probe_us, next_roll_us, fresh_segment_us;
     unsigned reloads, probe_round;
     enum probe next_probe;

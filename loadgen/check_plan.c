@@ -159,6 +159,7 @@ static bool ask_hint(struct check *c, struct seen_list *list, struct check_reque
     if (!slot) return false;
     free(list->hint_uri);
     list->hint_uri = strdup(hint->uri);
+    list->was_hint_denied = false;
     slot->kind = ASKED_HINT;
     slot->range = (struct hls_range){ hint->has_length, hint->first, hint->length };
     list->is_hint_out = list->hint_uri && send_relative(c, slot, list, hint->uri, out);

@@ -246,8 +246,8 @@ void rules_of_hint(struct look *l)
 {
     const bool is_there = l->a->status == 200 || l->a->status == 206;
     l->rule = RULE_R36;
-    if (l->a->status == 404 || l->a->status == 410) { /* 6.2.6: a plan may change */
-        advise(l, l->list->is_ended, 0, "the hinted part", "%d: withdrawn", l->a->status);
+    if (l->a->status == 404 || l->a->status == 410) { /* 6.2.6: a plan may change; if it did not, that shows later */
+        l->list->was_hint_denied = true;
         return;
     }
     if (!expect(l, is_there, 0, "the hinted part", "%d %s after %.3f s", l->a->status, l->a->status ? "" : l->a->error,

@@ -553,7 +553,7 @@ static void answer_part(struct hls_double *d, const struct rendition *r, unsigne
     const bool waits = ready_us > now_us;
     const bool is_old = act == ACT_PARTS_404 && segment + 4 < segments;
     if (!exists || is_old || (waits && !is_hinted && !is_next) || (waits && is_ended(d, now_us)) ||
-        !is_still_there(d, r, segment, now_us)) {
+        (waits && act == ACT_HINT_404) || !is_still_there(d, r, segment, now_us)) {
         refuse(out, 404);
         return;
     }

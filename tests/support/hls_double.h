@@ -47,6 +47,7 @@ enum double_act {
     ACT_HINT_WRONG,
     ACT_HINT_NONE,
     ACT_HINT_DRIBBLES,
+    ACT_HINT_404,
     ACT_HINT_AT_ONCE,
     ACT_PART_AT_ONCE,
     ACT_SEGMENT_AT_PART,

@@ -124,6 +124,7 @@ const struct double_fault double_faults[] = {
     ACT("hint-wrong", "R35", BREAKS, LL, ACT_HINT_WRONG),
     ACT("hint-none", "R35", BREAKS, LL, ACT_HINT_NONE),
     ACT("hint-dribbles", "R36", BREAKS, LL, ACT_HINT_DRIBBLES),
+    ACT("hint-404", "R36", BREAKS, LL, ACT_HINT_404),
     ACT("hint-at-once", "R36", BREAKS, LL, ACT_HINT_AT_ONCE),
     ACT("part-at-once", "R37", BREAKS, LL, ACT_PART_AT_ONCE),
     ACT("segment-at-part", "R38", BREAKS, LL, ACT_SEGMENT_AT_PART),
