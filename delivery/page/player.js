@@ -5,7 +5,7 @@ const video = $('video');
 const base = location.pathname.endsWith('/') ? location.pathname : location.pathname + '/';
 const source = base + 'index.m3u8';
 const RETRY_MS = 1500;
-let hls = null, retry = 0, stalls = 0, hasAudioGroup = false, errors = [];
+let hls = null, retry = 0, stalls = 0, hasAudioGroup = false, partTarget = null, errors = [];
 
 $('name').textContent = decodeURIComponent(base).replace(/^\/|\/$/g, '');
 document.title = $('name').textContent + ' – weir';
@@ -41,11 +41,20 @@ async function isThere() {
   try {
     const response = await fetch(source, { cache: 'no-store' });
     if (!response.ok) return false;
-    hasAudioGroup = (await response.text()).includes('TYPE=AUDIO');
+    const text = await response.text();
+    hasAudioGroup = text.includes('TYPE=AUDIO');
+    partTarget = await partTargetOf(text.split('\n').find(line => line && !line.startsWith('#')));
     return true;
   } catch (error) {
     return false;
   }
+}
+
+/* Seconds of a part where the stream has low latency, else null. */
+async function partTargetOf(media) {
+  const response = await fetch(new URL(media, location.origin + source), { cache: 'no-store' });
+  const found = response.ok && (await response.text()).match(/#EXT-X-PART-INF:PART-TARGET=([0-9.]+)/);
+  return found ? Number(found[1]) : null;
 }
 
 async function start() {
@@ -68,8 +77,11 @@ function stop() {
 }
 
 function startHls() {
+  /* with parts the stream says how far behind its end to stay; without, five seconds are enough */
+  const distance = partTarget ? { lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1 }
+    : { lowLatencyMode: false, liveSyncDuration: 5, liveMaxLatencyDuration: 20, maxLiveSyncPlaybackRate: 1.05 };
   hls = new Hls({
-    liveSyncDuration: 5, liveMaxLatencyDuration: 20, maxLiveSyncPlaybackRate: 1.05, backBufferLength: 10,
+    ...distance, backBufferLength: 10,
     manifestLoadPolicy: { default: { maxTimeToFirstByteMs: 5000, maxLoadTimeMs: 10000, timeoutRetry: null, errorRetry: null } },
   });
   hls.on(Hls.Events.ERROR, (event, data) => {
@@ -102,6 +114,7 @@ function describe(data) {
     bufferAppendError: 'the browser refused a segment', bufferAddCodecError: 'this browser cannot decode the codec',
     fragParsingError: 'a segment could not be read', bufferStalledError: 'playback stalled',
     manifestIncompatibleCodecsError: 'this browser cannot decode the codec',
+    levelParsingError: 'a playlist could not be read' + (data.error ? ': ' + data.error.message.split('\n')[0].trim() : ''),
   };
   return (words[data.details] || data.details) + status;
 }
@@ -117,14 +130,15 @@ function stats() {
     latency, buffer: Math.max(0, end - video.currentTime), time: video.currentTime, stalls,
     bitrate: level ? level.averageBitrate || level.bitrate : null, width: video.videoWidth, height: video.videoHeight,
     dropped: quality ? quality.droppedVideoFrames : null, frames: quality ? quality.totalVideoFrames : null,
-    paused: video.paused, readyState: video.readyState, errors: errors.map(e => e.text),
+    partTarget: hls ? partTarget : null, targetLatency: hls ? hls.targetLatency : null, paused: video.paused, readyState: video.readyState, errors: errors.map(e => e.text),
   };
 }
 
 let lastTime = -1, stuckSince = 0;
 function refresh() {
   const s = stats();
-  $('latency').textContent = s.latency === null ? '–' : s.latency.toFixed(1) + ' s';
+  $('latency').textContent = s.latency === null ? '–' : s.latency.toFixed(s.partTarget ? 2 : 1) + ' s';
+  $('mode').textContent = !hls ? '–' : s.partTarget ? `parts of ${s.partTarget} s` : 'segments';
   $('buffer').textContent = s.buffer.toFixed(1) + ' s';
   $('bitrate').textContent = s.bitrate ? (s.bitrate / 1e6).toFixed(2) + ' Mbit/s' : '–';
   $('picture').textContent = s.width ? `${s.width}×${s.height}` : '–';

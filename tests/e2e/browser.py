@@ -18,11 +18,11 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 
 
 class Page:
-    def __init__(self, url):
+    def __init__(self, url, *flags):
         self.folder = tempfile.mkdtemp(prefix="weir-chromium-")
         binary = shutil.which("chromium") or shutil.which("google-chrome")
         self.errors = open(os.path.join(self.folder, "stderr"), "w+")
-        self.process = subprocess.Popen([binary, *FLAGS, f"--user-data-dir={self.folder}/profile", "about:blank"],
+        self.process = subprocess.Popen([binary, *FLAGS, *flags, f"--user-data-dir={self.folder}/profile", "about:blank"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.errors)
         self.count = 0
         try:

@@ -4,7 +4,7 @@ import subprocess
 import unittest
 
 from browser import Page
-from harness import AAC, X264, Server, ffmpeg, wait_for, wait_segments
+from harness import AAC, PATIENCE, X264, Certificate, Server, ffmpeg, wait_for, wait_segments
 
 
 class Players(unittest.TestCase):
@@ -34,6 +34,21 @@ class Players(unittest.TestCase):
                 page.call("Page.navigate", url=server.url("/live/cam/"))
                 wait_for("play on a phone", lambda: (page.ask("globalThis.weir && weir.stats().time") or 0) > 1, 60)
                 self.fits_a_phone(page, "player", picture)
+
+    def test_low_latency_over_https_and_http_2(self):
+        with Certificate() as certificate, Server(*certificate.settings("hls.part=250ms")) as server:
+            with Page(f"https://localhost:{server.port('https')}/live/cam/", "--ignore-certificate-errors") as page, ffmpeg(server.rtmp("cam"), *X264, "-tune", "zerolatency", *AAC):
+                def plays_close():
+                    stats = page.ask("globalThis.weir && weir.stats()")
+                    return stats if stats and stats["time"] > 6 and stats["latency"] and stats["latency"] < 3 * PATIENCE else None
+                stats = wait_for("play three seconds behind or closer", plays_close, 60)
+                print(f"latency {stats['latency']:.2f} s, target {stats['targetLatency']} s, buffer {stats['buffer']:.2f} s, stalls {stats['stalls']}, errors {stats['errors']}")
+                self.assertEqual(stats["partTarget"], 0.25)
+                self.assertEqual(page.ask("document.getElementById('mode').textContent"), "parts of 0.25 s")
+                protocols = page.ask("[...new Set(performance.getEntriesByType('resource').filter(e => e.name.includes('m4s')).map(e => e.nextHopProtocol))].join()")
+                self.assertEqual(protocols, "h2")
+                self.assertGreater(server.counter("hls_waits_answered"), 20)
+                self.assertEqual(server.counter("hls_bad_directives"), 0)
 
     def fits_a_phone(self, page, name, picture):
         page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True)

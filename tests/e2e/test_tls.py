@@ -5,39 +5,13 @@ import signal
 import socket
 import ssl
 import subprocess
-import tempfile
 import threading
 import unittest
 
 import cmaf
-from harness import PATIENCE, WEIR, Server, ffmpeg, segments, wait_for, wait_segments
+from harness import PATIENCE, WEIR, Certificate, Server, ffmpeg, segments, wait_for, wait_segments
 
 SANITIZED = "asan" in WEIR or "tsan" in WEIR
-
-
-class Certificate:
-    """A folder with dev.crt and dev.key."""
-
-    def __enter__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="weir-e2e-tls-")
-        self.cert, self.key = os.path.join(self.folder.name, "dev.crt"), os.path.join(self.folder.name, "dev.key")
-        self.make()
-        return self
-
-    def make(self):
-        for path in (self.cert, self.key):
-            if os.path.exists(path):
-                os.unlink(path)
-        subprocess.run([WEIR, "cert", "dev", "--dir", self.folder.name], check=True, stdout=subprocess.DEVNULL)
-
-    def settings(self, *more):
-        return ("listen.https=127.0.0.1:0", "listen.rtmps=127.0.0.1:0", f"tls.cert={self.cert}", f"tls.key={self.key}", *more)
-
-    def context(self):
-        return ssl.create_default_context(cafile=self.cert)
-
-    def __exit__(self, *unused):
-        self.folder.cleanup()
 
 
 def curl(certificate, url, *options):
