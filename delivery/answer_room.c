@@ -1,16 +1,11 @@
 #include "answer_room.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <weir/base/loop.h>
 #include <weir/delivery/http_field.h>
 #include <weir/delivery/http_route.h>
-#include <zlib.h>
-
-#define PLAYLIST_TYPE "application/vnd.apple.mpegurl"
-#define IMMUTABLE "public, max-age=31536000, immutable"
-#define GZIP_LEVEL 5
-#define GZIP_BYTES_MIN 512 /* below a packet's worth nothing is won */
 
 static const struct http_field page_policy[] = {
     { "Content-Security-Policy", "content-security-policy",
@@ -38,67 +33,6 @@ static void not_found(struct http_answer *out, const char *text)
     http_answer_error(out, 404, text);
 }
 
-/* -- gzip -- */
-
-void gzip_cache_deinit(struct gzip_cache *cache)
-{
-    for (size_t i = 0; i < GZIP_CACHE_SLOTS; i++) frozen_unref(cache->slots[i].body);
-    memset(cache, 0, sizeof *cache);
-}
-
-static struct frozen *compress_body(const struct frozen *body)
-{
-    const size_t bytes = frozen_bytes(body);
-    z_stream z = { .next_in = NULL };
-    if (deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return NULL;
-    const size_t most = deflateBound(&z, bytes);
-    struct blob *packed = blob_create(most);
-    uint8_t *plain = malloc(bytes ? bytes : 1);
-    int result = Z_ERRNO;
-    if (packed && plain) {
-        z.avail_in = (uInt)frozen_read(body, 0, plain, bytes);
-        z.next_in = plain;
-        z.next_out = blob_data(packed);
-        z.avail_out = (uInt)most;
-        result = deflate(&z, Z_FINISH);
-    }
-    const size_t used = z.total_out;
-    deflateEnd(&z);
-    free(plain);
-    struct blob *fit = result == Z_STREAM_END ? blob_resize(packed, used) : NULL;
-    if (fit) return frozen_give(fit);
-    blob_unref(packed);
-    return NULL;
-}
-
-/* Replaces the body by its compressed form, made at most once per version. */
-static void pack_playlist(struct answer_room *room, struct http_answer *out, uint64_t version)
-{
-    const size_t slot = version % GZIP_CACHE_SLOTS;
-    if (room->gzip.slots[slot].version != version) {
-        struct frozen *packed = compress_body(out->body);
-        if (!packed) return;
-        frozen_unref(room->gzip.slots[slot].body);
-        room->gzip.slots[slot].version = version;
-        room->gzip.slots[slot].body = packed;
-    }
-    frozen_unref(out->body);
-    out->body = frozen_ref(room->gzip.slots[slot].body);
-    out->bytes = out->whole_bytes = frozen_bytes(out->body);
-    out->is_gzip = true;
-}
-
-static void answer_playlist(struct answer_room *room, const struct http_request *request, struct frozen *text,
-                            uint64_t version, uint32_t max_age_s, struct http_answer *out)
-{
-    snprintf(out->cache_text, sizeof out->cache_text, "public, max-age=%u", max_age_s);
-    http_answer_set_body(out, text, PLAYLIST_TYPE, out->cache_text);
-    out->varies_by_encoding = true;
-    out->is_urgent = true;
-    if (out->bytes >= GZIP_BYTES_MIN && http_accepts_gzip(request->accept_encoding)) pack_playlist(room, out, version);
-    snprintf(out->etag, sizeof out->etag, "\"p%llx%s\"", (unsigned long long)version, out->is_gzip ? "-g" : "");
-}
-
 /* -- streams -- */
 
 static void answer_multivariant(struct answer_room *room, const struct http_request *request, struct live_edge *edge,
@@ -110,34 +44,102 @@ static void answer_multivariant(struct answer_room *room, const struct http_requ
         not_found(out, "The stream is known but nothing of it can be played yet. Ask again in a second.");
         return;
     }
-    /* renditions may be added early in a stream's life */
-    answer_playlist(room, request, text, version, 1, out);
+    edge_answer_playlist(&room->gzip, text, version, EDGE_PLAYLIST_FULL, http_accepts_gzip(request->accept_encoding),
+                         out);
+    /* renditions may be added early in a stream's life; an old one is still right for those who begin with it */
+    out->cache_control = "public, max-age=1, stale-while-revalidate=10";
 }
 
-static void answer_object(struct answer_room *room, const struct http_request *request, struct live_edge *edge,
-                          const struct http_route *route, struct http_answer *out)
+/* A path, resolved: what is asked of which edge. */
+struct inquiry {
+    struct live_edge *edge; /* lent */
+    struct edge_question question;
+};
+
+static struct http_text query_of(struct http_text target)
 {
+    const char *mark = target.data ? memchr(target.data, '?', target.bytes) : NULL;
+    if (!mark) return (struct http_text){ NULL, 0 };
+    return (struct http_text){ mark + 1, target.bytes - (size_t)(mark + 1 - target.data) };
+}
+
+/* NULL: *q is set. Otherwise what is wrong, for a 400. */
+static const char *make_question(const struct http_request *request, const struct http_route *route,
+                                 struct edge_question *q)
+{
+    *q = (struct edge_question){ .rendition = route->rendition,
+                                 .rendition_bytes = route->rendition_bytes,
+                                 .directives = { .wish = HLS_WISH_NOTHING },
+                                 .accepts_gzip = http_accepts_gzip(request->accept_encoding) };
+    if (strcmp(route->file, "index.m3u8") != 0) {
+        q->file = route->file;
+        q->file_bytes = route->file_bytes;
+        return NULL;
+    }
+    return hls_directives_parse(query_of(request->target), &q->directives);
+}
+
+static bool look(struct answer_room *room, const struct inquiry *i, struct edge_snapshot *s, struct http_answer *out)
+{
+    const bool is_over = live_edge_state(i->edge) == STREAM_ENDED;
+    return edge_answer(&room->gzip, &i->question, s, false, is_over, out);
+}
+
+/* The answer is not born. Watches first and then looks again: it may have been born in between. */
+static bool wait_for_birth(struct answer_room *room, const struct http_request *request, const struct inquiry *i,
+                           uint32_t target_s, const struct http_asker *asker, struct http_answer *out)
+{
+    bool was_watched = false;
+    struct blocked_edge *e = asker->may_wait ? blocked_watch(room->blocked, i->edge, &was_watched) : NULL;
+    if (!asker->may_wait) counter_add(room->counters, COUNTER_HLS_LIMIT_CONNECTION_WAITS, 1);
+    if (e && !was_watched) {
+        struct edge_snapshot *s = live_edge_acquire(i->edge, i->question.rendition, i->question.rendition_bytes);
+        const bool is_there = s && look(room, i, s, out);
+        edge_snapshot_unref(s);
+        if (is_there) return true;
+    }
+    const struct blocked_wish wish = {
+        .question = &i->question,
+        .range = request->range,
+        .allow_origin = out->allow_origin,
+        .varies_by_origin = out->varies_by_origin,
+        .is_get = request->verb == HTTP_VERB_GET,
+        .stream = asker->stream,
+        .deadline_us = asker->now_us + 3 * 1000000LL * target_s, /* 6.2.5.2 */
+    };
+    asker->stream->waiter = e ? blocked_add(e, &wish) : NULL;
+    if (asker->stream->waiter) return false;
+    http_answer_error(out, 503, "Too many requests wait here already. Ask again in a second.");
+    out->cache_control = "no-store";
+    return true;
+}
+
+static bool answer_rendition(struct answer_room *room, const struct http_request *request, struct live_edge *edge,
+                             const struct http_route *route, const struct http_asker *asker, struct http_answer *out)
+{
+    struct inquiry i = { .edge = edge };
     struct edge_snapshot *s = live_edge_acquire(edge, route->rendition, route->rendition_bytes);
     if (!s) {
         not_found(out, "The stream has no such rendition.");
-        return;
+        return true;
     }
-    if (!strcmp(route->file, "index.m3u8")) {
-        const uint32_t target_s = edge_snapshot_target_duration_s(s);
-        const uint32_t max_age_s = edge_snapshot_is_ended(s) ? 3600 : target_s > 3 ? target_s / 2 : 1;
-        answer_playlist(room, request, frozen_ref(edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL)),
-                        edge_snapshot_version(s), max_age_s, out);
+    const uint32_t target_s = edge_snapshot_target_duration_s(s);
+    /* nobody's directives count where the end is written, nor where none were announced */
+    const bool has_directives = edge_snapshot_part_target_us(s) && !edge_snapshot_is_ended(s);
+    const char *why = make_question(request, route, &i.question);
+    bool is_answered = true;
+    if (why && has_directives) {
+        http_answer_error(out, 400, why);
+        snprintf(out->cache_text, sizeof out->cache_text, "max-age=%u", 4 * target_s); /* it stays wrong */
+        out->cache_control = out->cache_text;
+        counter_add(room->counters, COUNTER_HLS_BAD_DIRECTIVES, 1);
     } else {
-        const struct edge_object *object = edge_snapshot_find(s, route->file, route->file_bytes);
-        if (object) {
-            http_answer_set_body(out, frozen_ref(object->body),
-                                 edge_snapshot_media(s) == EDGE_VIDEO_MP4 ? "video/mp4" : "audio/mp4", IMMUTABLE);
-            snprintf(out->etag, sizeof out->etag, "\"%s\"", object->name);
-        } else {
-            not_found(out, "No such segment: it is too old, or not there yet.");
-        }
+        is_answered = look(room, &i, s, out) || wait_for_birth(room, request, &i, target_s, asker, out);
     }
     edge_snapshot_unref(s);
+    if (!i.question.file && (!is_answered || out->status == 200))
+        live_edge_note_viewer(edge, asker->viewer, asker->now_us);
+    return is_answered;
 }
 
 static void answer_page(const struct http_request *request, const struct page *page, const char *cache_control,
@@ -163,23 +165,21 @@ static void redirect_to_page(const struct http_request *request, const struct ht
     snprintf(out->location, sizeof out->location, "./%.*s/", (int)(bytes - last), request->target.data + last);
 }
 
-static void answer_stream(struct answer_room *room, const struct http_request *request, struct http_route *route,
-                          uint64_t viewer, int64_t now_us, struct http_answer *out)
+static bool answer_stream(struct answer_room *room, const struct http_request *request, struct http_route *route,
+                          const struct http_asker *asker, struct http_answer *out)
 {
     struct live_edge *edge = registry_find(room->config->registry, route->stream, route->stream_bytes);
+    bool is_answered = true;
     if (!edge && route->kind == ROUTE_MULTIVARIANT && http_route_as_rendition(route))
         edge = registry_find(room->config->registry, route->stream, route->stream_bytes);
-    if (!edge) {
+    if (!edge)
         not_found(out, "No stream of this name is live.");
-        return;
-    }
-    if (route->kind == ROUTE_MULTIVARIANT) {
+    else if (route->kind == ROUTE_MULTIVARIANT)
         answer_multivariant(room, request, edge, out);
-    } else {
-        answer_object(room, request, edge, route, out);
-        if (out->status == 200 && !strcmp(route->file, "index.m3u8")) live_edge_note_viewer(edge, viewer, now_us);
-    }
+    else
+        is_answered = answer_rendition(room, request, edge, route, asker, out);
     live_edge_unref(edge);
+    return is_answered;
 }
 
 static void answer_handler(struct answer_room *room, const struct http_route *route, struct http_answer *out)
@@ -199,39 +199,56 @@ static void answer_handler(struct answer_room *room, const struct http_route *ro
     out->status = reply.status ? reply.status : 200;
 }
 
-static void answer_get(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us,
+static bool answer_get(struct answer_room *room, const struct http_request *request, const struct http_asker *asker,
                        struct http_answer *out)
 {
     struct http_route route;
     const struct page *page;
     http_route_parse(request->target.data, request->target.bytes, &route);
     switch (route.kind) {
-    case ROUTE_INDEX: answer_page(request, &room->assets->pages[PAGE_INDEX_HTML], "no-cache", out); return;
-    case ROUTE_STREAM_PAGE: answer_page(request, &room->assets->pages[PAGE_PLAYER_HTML], "no-cache", out); return;
+    case ROUTE_INDEX: answer_page(request, &room->assets->pages[PAGE_INDEX_HTML], "no-cache", out); break;
+    case ROUTE_STREAM_PAGE: answer_page(request, &room->assets->pages[PAGE_PLAYER_HTML], "no-cache", out); break;
     case ROUTE_ASSET:
         page = page_assets_find(room->assets, route.file);
         if (page)
             answer_page(request, page, "no-cache", out);
         else
             not_found(out, "No such asset.");
-        return;
-    case ROUTE_STREAM_BARE: redirect_to_page(request, &route, out); return;
-    case ROUTE_HANDLER: answer_handler(room, &route, out); return;
+        break;
+    case ROUTE_STREAM_BARE: redirect_to_page(request, &route, out); break;
+    case ROUTE_HANDLER: answer_handler(room, &route, out); break;
     case ROUTE_MULTIVARIANT:
-    case ROUTE_OBJECT: answer_stream(room, request, &route, viewer, now_us, out); return;
-    case ROUTE_NONE: not_found(out, "Nothing is here. The list of streams is at /."); return;
-    case ROUTE_BAD: http_answer_error(out, 400, "The path could not be read."); return;
+    case ROUTE_OBJECT: return answer_stream(room, request, &route, asker, out);
+    case ROUTE_NONE: not_found(out, "Nothing is here. The list of streams is at /."); break;
+    case ROUTE_BAD: http_answer_error(out, 400, "The path could not be read."); break;
+    }
+    return true;
+}
+
+/* Which pages of other sites may read what is here (Fetch, 3.2). */
+static void apply_origin(const struct http_server_config *config, const struct http_request *request,
+                         struct http_answer *out)
+{
+    out->varies_by_origin = config->origin_count != 1 || strcmp(config->origins[0], "*") != 0;
+    for (size_t i = 0; i < config->origin_count; i++) {
+        const char *origin = config->origins[i];
+        if (!strcmp(origin, "*") || (request->origin.data && strlen(origin) == request->origin.bytes &&
+                                     !strncasecmp(origin, request->origin.data, request->origin.bytes))) {
+            out->allow_origin = origin;
+            return;
+        }
     }
 }
 
-void http_answer_make(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us,
-                      struct http_answer *out)
+bool answer_room_ask(struct answer_room *room, const struct http_request *request, const struct http_asker *asker,
+                     struct http_answer *out)
 {
-    *out = (struct http_answer){ .allow_origin = "*" };
+    *out = (struct http_answer){ .status = 0 };
+    apply_origin(room->config, request, out);
     switch (request->verb) {
     case HTTP_VERB_GET:
     case HTTP_VERB_HEAD:
-        answer_get(room, request, viewer, now_us, out);
+        if (!answer_get(room, request, asker, out)) return false;
         http_answer_apply_conditions(out, request);
         break;
     case HTTP_VERB_OPTIONS:
@@ -244,4 +261,20 @@ void http_answer_make(struct answer_room *room, const struct http_request *reque
         set_extra(out, allowed, ARRAY_LEN(allowed));
         break;
     }
+    return true;
+}
+
+enum weir_err answer_room_init(struct answer_room *room, const struct http_server_config *config,
+                               const struct page_assets *assets, struct loop *loop, const struct blocked_events *events)
+{
+    *room = (struct answer_room){ .config = config, .assets = assets, .loop = loop, .counters = loop_counters(loop) };
+    room->blocked = blocked_create(loop, &room->gzip, events);
+    return room->blocked ? WEIR_OK : WEIR_NOMEM;
+}
+
+void answer_room_deinit(struct answer_room *room)
+{
+    blocked_destroy(room->blocked);
+    room->blocked = NULL;
+    gzip_cache_deinit(&room->gzip);
 }

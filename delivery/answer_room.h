@@ -1,34 +1,42 @@
-/* What to answer: request in, status, fields and body out. On a connection's loop, without its socket. */
+/* What to answer: request in; status, fields and body out, at once or when it is born. On a connection's loop, without its
+ * socket. */
 #ifndef WEIR_DELIVERY_ANSWER_ROOM_H
 #define WEIR_DELIVERY_ANSWER_ROOM_H
 
 #include <weir/delivery/http_server.h>
 
+#include "blocked.h"
+#include "gzip_cache.h"
 #include "http_answer.h"
+#include "http_protocol.h"
 #include "page_assets.h"
 
-#define GZIP_CACHE_SLOTS 1024 /* versions are counted over all streams: room for those that many playlists are at now */
-
-/* A playlist is compressed once per version and loop. */
-struct gzip_cache {
-    struct {
-        uint64_t version;
-        struct frozen *body;
-    } slots[GZIP_CACHE_SLOTS];
-};
-
-/* What answering needs of its loop and server. */
+/* What answering needs of its loop and server. Owner: that loop. */
 struct answer_room {
     const struct http_server_config *config;
     const struct page_assets *assets;
     struct loop *loop;
     struct counters *counters;
+    struct blocked *blocked;
     struct gzip_cache gzip;
 };
 
-/* Always gives an answer; the caller unrefs out->body. viewer: a stable number for the client. */
-void http_answer_make(struct answer_room *room, const struct http_request *request, uint64_t viewer, int64_t now_us,
-                      struct http_answer *out);
-void gzip_cache_deinit(struct gzip_cache *cache);
+WEIR_MUST_CHECK enum weir_err answer_room_init(struct answer_room *room, const struct http_server_config *config,
+                                               const struct page_assets *assets, struct loop *loop,
+                                               const struct blocked_events *events);
+void answer_room_deinit(struct answer_room *room);
+
+/* Who asks. */
+struct http_asker {
+    struct http_stream *stream;
+    uint64_t viewer; /* a stable number for the client */
+    int64_t now_us;
+    bool may_wait; /* false: too many requests of this connection wait already */
+};
+
+/* true: *out is the answer, and its body the caller's. false: it comes by events->answered; stream->waiter is for blocked_cancel
+ * until then. */
+bool answer_room_ask(struct answer_room *room, const struct http_request *request, const struct http_asker *asker,
+                     struct http_answer *out);
 
 #endif

@@ -23,6 +23,8 @@ enum field {
     FIELD_IF_NONE_MATCH,
     FIELD_ACCEPT_ENCODING,
     FIELD_USER_AGENT,
+    FIELD_ORIGIN,
+    FIELD_FORWARDED_FOR,
     FIELD_COUNT
 };
 
@@ -274,6 +276,8 @@ static void ask(struct http2 *h, struct stream *s, bool has_body)
         .if_none_match = text_of(b, FIELD_IF_NONE_MATCH),
         .accept_encoding = text_of(b, FIELD_ACCEPT_ENCODING),
         .user_agent = text_of(b, FIELD_USER_AGENT),
+        .origin = text_of(b, FIELD_ORIGIN),
+        .forwarded_for = text_of(b, FIELD_FORWARDED_FOR),
         .keeps_alive = true,
         .is_http_1_1 = true,
     };
@@ -330,6 +334,8 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
         [FIELD_IF_NONE_MATCH] = "if-none-match",
         [FIELD_ACCEPT_ENCODING] = "accept-encoding",
         [FIELD_USER_AGENT] = "user-agent",
+        [FIELD_ORIGIN] = "origin",
+        [FIELD_FORWARDED_FOR] = "x-forwarded-for",
     };
     struct http2 *h = context;
     struct block *b = &h->block;

@@ -24,6 +24,7 @@
 struct http_connection {
     struct http_home *home;
     struct http_connection *next, *previous;
+    struct http_connection *next_unsettled;
     struct event *readable, *writable;
     struct wire wire;
     struct http_protocol *protocol; /* NULL: not a byte came yet */
@@ -32,8 +33,9 @@ struct http_connection {
     int64_t sent_us;   /* last progress of an answer; a client that keeps talking but does not read moves nothing */
     uint64_t address_hash;
     size_t lingered_bytes;
-    uint8_t watched; /* set of enum wire_watch: the events that are added */
-    bool is_broken, is_lingering;
+    uint32_t waiting; /* requests that are answered later */
+    uint8_t watched;  /* set of enum wire_watch: the events that are added */
+    bool is_broken, is_lingering, is_unsettled;
 };
 
 static void count(struct http_connection *c, enum counter id)
@@ -41,9 +43,20 @@ static void count(struct http_connection *c, enum counter id)
     counter_add(c->home->room.counters, id, 1);
 }
 
+static void forget_unsettled(struct http_connection *c)
+{
+    for (struct http_connection **link = &c->home->unsettled; *link; link = &(*link)->next_unsettled) {
+        if (*link != c) continue;
+        *link = c->next_unsettled;
+        break;
+    }
+    c->is_unsettled = false;
+}
+
 static void destroy(struct http_connection *c)
 {
     struct http_home *home = c->home;
+    if (c->is_unsettled) forget_unsettled(c);
     if (c->protocol) c->protocol->ops->destroy(c->protocol);
     if (c->readable) event_free(c->readable);
     if (c->writable) event_free(c->writable);
@@ -81,11 +94,34 @@ static bool on_request(void *context, struct http_stream *stream, const struct h
                        struct http_answer *answer)
 {
     struct http_connection *c = context;
-    http_answer_make(&c->home->room, request, viewer_id(c, request), c->active_us, answer);
-    return true;
+    const struct http_asker asker = { .stream = stream,
+                                      .viewer = viewer_id(c, request),
+                                      .now_us = c->active_us,
+                                      .may_wait = c->waiting < BLOCKED_PER_CONNECTION_MAX };
+    const bool is_answered = answer_room_ask(&c->home->room, request, &asker, answer);
+    if (!is_answered) c->waiting++;
+    return is_answered;
 }
 
-static void on_gone(void *context, void *waiter) {}
+static void on_gone(void *context, void *waiter)
+{
+    struct http_connection *c = context;
+    c->waiting--;
+    blocked_cancel(waiter);
+}
+
+void http_home_answered(void *context, struct http_stream *stream, struct http_answer *answer)
+{
+    struct http_home *home = context;
+    struct http_protocol *p = stream->protocol;
+    struct http_connection *c = p->events.context;
+    c->waiting--;
+    p->ops->answer(stream, answer);
+    if (c->is_unsettled) return;
+    c->is_unsettled = true;
+    c->next_unsettled = home->unsettled;
+    home->unsettled = c;
+}
 
 /* -- sockets -- */
 
@@ -170,6 +206,19 @@ static void finish_turn(struct http_connection *c)
     const bool is_reading = c->is_lingering || !p || p->ops->wants_bytes(p);
     watch(c, (is_reading ? WIRE_READABLE : 0u) | (health == HTTP_SENDING ? WIRE_WRITABLE : 0u));
     if (is_reading && wire_has_buffered(&c->wire)) read_on(c);
+}
+
+void http_home_settled(void *context)
+{
+    struct http_home *home = context;
+    const int64_t now_us = clock_now_us();
+    refresh_date(home);
+    for (struct http_connection *c; (c = home->unsettled);) {
+        home->unsettled = c->next_unsettled;
+        c->is_unsettled = false;
+        c->active_us = now_us;
+        finish_turn(c);
+    }
 }
 
 /* Who speaks HTTP without TLS to the port for HTTPS gets an answer that he can read. */
@@ -358,6 +407,7 @@ static void check_deadline(struct http_connection *c, int64_t now_us)
 void http_connections_tick(struct http_home *home, int64_t now_us)
 {
     refresh_date(home);
+    blocked_tick(home->room.blocked, now_us);
     for (struct http_connection *c = home->first, *next; c; c = next) {
         next = c->next;
         check_deadline(c, now_us);

@@ -20,6 +20,7 @@ struct http_home {
     struct answer_room room;
     size_t loop_index;
     struct http_connection *first;
+    struct http_connection *unsettled; /* answered meanwhile, not written yet */
     char *buffer;    /* HTTP_READ_BYTES: read into and parsed in place; only what is incomplete is kept */
     int64_t date_us; /* of `date`, wall */
     char date[HTTP_DATE_BYTES];
@@ -29,6 +30,9 @@ struct http_home {
 
 /* Takes the socket over, also on failure. On the loop. */
 void http_connection_start(struct http_home *home, int fd, const struct sockaddr_storage *peer, bool is_tls);
+/* Of requests that waited (struct blocked_events); context: the home. */
+void http_home_answered(void *context, struct http_stream *stream, struct http_answer *answer);
+void http_home_settled(void *context);
 void http_connections_tick(struct http_home *home, int64_t now_us);
 void http_connections_close_all(struct http_home *home);
 

@@ -57,6 +57,8 @@ static int on_value(http_parser *p, const char *at, size_t bytes)
         { "if-none-match", offsetof(struct http_request, if_none_match) },
         { "accept-encoding", offsetof(struct http_request, accept_encoding) },
         { "user-agent", offsetof(struct http_request, user_agent) },
+        { "origin", offsetof(struct http_request, origin) },
+        { "x-forwarded-for", offsetof(struct http_request, forwarded_for) },
     };
     if (is_field(&w->field, "host")) {
         w->hosts++;

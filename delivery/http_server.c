@@ -88,14 +88,14 @@ static enum weir_err create_branch(struct http_server *s, size_t index)
     struct branch *b = &s->branches[index];
     struct loop *loop = s->config.loops[index];
     b->home = (struct http_home){ .config = &s->config, .loop_index = index, .closed = on_closed, .context = s };
-    b->home.room = (struct answer_room){
-        .config = &s->config, .assets = &s->assets, .loop = loop, .counters = loop_counters(loop)
-    };
     b->home.buffer = malloc(HTTP_READ_BYTES);
     b->tick = loop_timer_create(loop, on_tick, b);
     if (!b->home.buffer || !b->tick) return WEIR_NOMEM;
     loop_timer_arm(b->tick, TICK_US);
-    return WEIR_OK;
+    const struct blocked_events events = { .context = &b->home,
+                                           .answered = http_home_answered,
+                                           .settled = http_home_settled };
+    return answer_room_init(&b->home.room, &s->config, &s->assets, loop, &events);
 }
 
 enum weir_err http_server_create(struct http_server **out, const struct http_server_config *config)
@@ -151,7 +151,7 @@ void http_server_destroy(struct http_server *s)
     for (size_t i = 0; s->branches && i < s->config.loop_count; i++) {
         struct branch *b = &s->branches[i];
         http_connections_close_all(&b->home);
-        gzip_cache_deinit(&b->home.room.gzip);
+        answer_room_deinit(&b->home.room);
         loop_timer_destroy(b->tick);
         free(b->home.buffer);
     }

@@ -41,6 +41,7 @@ void config_init(struct config *c)
         .silent_us = RTMP_SILENT_US,
         .rtmp_connections = RTMP_CONNECTIONS_MAX,
         .rtmp_connections_per_address = RTMP_CONNECTIONS_PER_ADDRESS_MAX,
+        .origins = { .items = { "*" }, .count = 1 },
         .http_connections = HTTP_CONNECTIONS_MAX,
         .streams = STREAMS_MAX,
         .log_level = "info",
@@ -92,13 +93,13 @@ enum weir_err config_set(struct config *c, const char *assignment, struct config
         explicit_bzero(text, sizeof text);
         return WEIR_CONFIG;
     }
-    const char *values[CONFIG_ADDRESSES_MAX + 1];
+    const char *values[CONFIG_LIST_MAX + 1];
     size_t count = 0;
-    if (key->kind != KEY_ADDRESSES) {
+    if (!config_key_is_list(key)) {
         values[count++] = text;
     } else {
         char *rest = text;
-        for (char *item; count <= CONFIG_ADDRESSES_MAX && (item = strsep(&rest, ","));) {
+        for (char *item; count <= CONFIG_LIST_MAX && (item = strsep(&rest, ","));) {
             if (*item) values[count++] = item;
         }
     }

@@ -78,6 +78,8 @@ static const struct config_key keys[] = {
     { "srt.attempts", KEY_COUNT, AT(srt_attempts), 1, 10000, "a number per second from 1 to 10000" },
     { "srt.attempts_per_address", KEY_COUNT, AT(srt_attempts_per_address), 1, 10000,
       "a number per second from 1 to 10000" },
+    { "delivery.origins", KEY_ORIGINS, AT(origins), 0, 0,
+      "\"*\", or a list of origins, for example [\"https://example.com\"]" },
     { "delivery.connections", KEY_COUNT, AT(http_connections), 1, 1000000, "a number from 1 to 1000000" },
     { "server.loops", KEY_COUNT, AT(loops), 0, LOOPS_MAX, "a number from 0 (one per core) to 64" },
     { "server.core_dumps", KEY_BOOL, AT(may_dump_core), 0, 0, "yes or no" },
@@ -314,6 +316,27 @@ static enum weir_err parse_srt_url(const char *text, const struct config_key *ke
     return err;
 }
 
+/* "https://example.com:8443": what a browser writes into Origin (RFC 6454, 7), or "*". */
+static bool is_origin(const char *text)
+{
+    const char *host = strstr(text, "://");
+    if (!strcmp(text, "*")) return true;
+    return host && host > text && host[3] && strlen(text) < CONFIG_ORIGIN_BYTES && !strpbrk(text, " \t,\"'\r\n") &&
+           !strpbrk(host + 3, "/?#@*");
+}
+
+static bool parse_origins(const char *const *values, size_t count, struct config_origins *out)
+{
+    struct config_origins parsed = { .count = 0 };
+    if (count > CONFIG_ORIGINS_MAX) return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_origin(values[i])) return false;
+        memcpy(parsed.items[parsed.count++], values[i], strlen(values[i]) + 1);
+    }
+    *out = parsed;
+    return true;
+}
+
 static bool parse_count(const char *text, const struct config_key *key, uint32_t *out)
 {
     char *end;
@@ -342,6 +365,8 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     void *field = (char *)base + key->offset;
     if (key->kind == KEY_ADDRESSES)
         return parse_addresses(values, count, field) ? WEIR_OK : wrong(error, key, count ? values[0] : "");
+    if (key->kind == KEY_ORIGINS)
+        return parse_origins(values, count, field) ? WEIR_OK : wrong(error, key, count ? values[0] : "");
     if (count != 1) return wrong(error, key, count ? "a list" : "");
     const char *value = values[0];
     if (key->kind == KEY_SRT_URL) return parse_srt_url(value, key, field, error);
@@ -366,6 +391,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_DAMAGE: is_right = parse_damage(value, field); break;
     case KEY_BOOL: is_right = parse_bool(value, field); break;
     case KEY_ADDRESSES:
+    case KEY_ORIGINS:
     case KEY_SRT_URL:
     case KEY_LATER: break;
     }

@@ -6,6 +6,7 @@
 
 enum key_kind {
     KEY_ADDRESSES = 1,
+    KEY_ORIGINS,
     KEY_ADDRESS,
     KEY_DURATION,
     KEY_COUNT,
@@ -31,6 +32,12 @@ struct config_key {
     int64_t min, max; /* microseconds, counts; bytes for texts */
     const char *expected;
 };
+
+/* Whether it takes several values. */
+static inline bool config_key_is_list(const struct config_key *key)
+{
+    return key->kind == KEY_ADDRESSES || key->kind == KEY_ORIGINS;
+}
 
 /* NULL: no such key. */
 const struct config_key *config_key_find(const char *name);

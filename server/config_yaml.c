@@ -35,13 +35,13 @@ static const char *scalar(const yaml_node_t *node)
 
 static enum weir_err apply(struct reader *r, const struct config_key *key, void *base, const yaml_node_t *node)
 {
-    const char *values[CONFIG_ADDRESSES_MAX + 1];
+    const char *values[CONFIG_LIST_MAX + 1];
     size_t count = 0;
     if (node->type == YAML_SCALAR_NODE) {
         values[count++] = scalar(node);
-    } else if (node->type == YAML_SEQUENCE_NODE && key->kind == KEY_ADDRESSES) {
+    } else if (node->type == YAML_SEQUENCE_NODE && config_key_is_list(key)) {
         for (yaml_node_item_t *i = node->data.sequence.items.start;
-             i < node->data.sequence.items.top && count <= CONFIG_ADDRESSES_MAX; i++) {
+             i < node->data.sequence.items.top && count <= CONFIG_LIST_MAX; i++) {
             const char *text = scalar(yaml_document_get_node(&r->document, *i));
             if (!text) return fail_at(r, node, "expected a list of texts");
             values[count++] = text;

@@ -31,6 +31,7 @@ struct house {
     struct registry *registry;
     struct loop *loops[LOOPS_MAX];
     size_t loop_count;
+    const char *origins[CONFIG_ORIGINS_MAX];
     struct tls_server *tls; /* NULL: no certificate */
     struct rtmp_server *rtmp;
     struct http_server *http;
@@ -85,12 +86,15 @@ static enum weir_err create_servers(struct house *h)
         .connections_max = c->rtmp_connections,
         .connections_per_address_max = c->rtmp_connections_per_address,
     };
+    for (uint32_t i = 0; i < c->origins.count; i++) h->origins[i] = c->origins.items[i];
     const struct http_server_config http = {
         .registry = h->registry,
         .loops = h->loops,
         .loop_count = h->loop_count,
         .handler = pages_handle,
         .handler_context = h,
+        .origins = h->origins,
+        .origin_count = c->origins.count,
         .tls = h->tls,
         .connections_max = c->http_connections,
         .header_us = HTTP_HEADER_US_MAX,

@@ -124,6 +124,13 @@
     X(HTTP2_LIMIT_CONTROLS, "http2_limit_controls", "HTTP/2 connections closed: too many frames without a request")    \
     X(HTTP2_LIMIT_PINNED, "http2_limit_pinned_bytes", "HTTP/2 requests refused: too much asked for and not taken")     \
     X(HTTP2_STREAM_STALLED, "http2_stream_stalls", "HTTP/2 answers ended: the client opens no window")                 \
+    X(HLS_WAITS, "hls_waits", "requests that wait for a playlist or part to be born")                                  \
+    X(HLS_WAIT_ANSWERED, "hls_waits_answered", "of them, those that it was born for")                                  \
+    X(HLS_WAIT_TIMEOUT, "hls_waits_timed_out", "of them, those it did not come for in three target durations (503)")   \
+    X(HLS_WAIT_GONE, "hls_waits_gone", "of them, those whose client left")                                             \
+    X(HLS_BAD_DIRECTIVES, "hls_bad_directives", "playlist requests with directives that mean nothing (400)")           \
+    X(HLS_LIMIT_CONNECTION_WAITS, "hls_limit_connection_waits", "requests refused: too many of the connection wait")   \
+    X(HLS_LIMIT_STREAM_WAITS, "hls_limit_stream_waits", "requests refused: too many wait for the stream")              \
     X(TLS_OPENED, "tls_handshakes", "TLS handshakes finished")                                                         \
     X(TLS_RESUMED, "tls_resumed", "of them, those that resumed an earlier session")                                    \
     X(TLS_FAILED, "tls_failed", "TLS handshakes that failed")                                                          \

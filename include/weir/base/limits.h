@@ -110,6 +110,8 @@
 #define HTTP2_RESETS_PER_SECOND_MAX 20
 #define HTTP2_CONTROLS_BURST_MAX 200 /* frames that carry no request: close (with the rate below) */
 #define HTTP2_CONTROLS_PER_SECOND_MAX 20
+#define BLOCKED_PER_CONNECTION_MAX 64 /* requests that wait for a playlist or part: 503; leaves streams for media */
+#define BLOCKED_PER_STREAM_MAX 65536  /* the same of a stream on one loop: 503 */
 
 /* -- TLS -- */
 #define TLS_HANDSHAKES_MAX 2048                /* under way at once, over all loops (45 KB each): newcomers wait */

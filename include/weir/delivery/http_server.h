@@ -31,7 +31,9 @@ struct http_server_config {
     size_t loop_count;
     http_handler_fn *handler;
     void *handler_context;
-    struct tls_server *tls; /* lent, outlives the server; NULL: http_server_listen_tls is not called */
+    struct tls_server *tls;     /* lent, outlives the server; NULL: http_server_listen_tls is not called */
+    const char *const *origins; /* who may read answers from pages of other sites; "*": all. Lent, outlive the server */
+    size_t origin_count;
     uint32_t connections_max;
     int64_t header_us, idle_us, stall_us;
 };

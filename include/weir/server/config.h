@@ -11,7 +11,10 @@
 #include <weir/ingest/srt_url.h>
 #include <weir/stream/stream.h>
 
+#define CONFIG_LIST_MAX 16 /* values of any key */
 #define CONFIG_ADDRESSES_MAX 8
+#define CONFIG_ORIGINS_MAX CONFIG_LIST_MAX
+#define CONFIG_ORIGIN_BYTES 128
 #define CONFIG_ADDRESS_BYTES 64
 #define CONFIG_PATHS_MAX 128
 #define CONFIG_TEXT_BYTES 256
@@ -22,6 +25,11 @@ struct config_addresses {
     char items[CONFIG_ADDRESSES_MAX][CONFIG_ADDRESS_BYTES];
     uint32_t count;
     bool is_given; /* by the operator, not by default */
+};
+
+struct config_origins {
+    char items[CONFIG_ORIGINS_MAX][CONFIG_ORIGIN_BYTES];
+    uint32_t count;
 };
 
 enum config_access {
@@ -59,6 +67,7 @@ struct config_path {
 struct config {
     struct config_addresses rtmp, http, srt;
     struct config_addresses rtmps, https;                         /* without a certificate: none */
+    struct config_origins origins;                                /* pages that may read answers; "*": all */
     char tls_cert[CONFIG_TEXT_BYTES], tls_key[CONFIG_TEXT_BYTES]; /* files; "": no TLS */
     struct config_path defaults;                                  /* for names that no pattern matches */
     struct config_path *paths;

@@ -153,6 +153,8 @@ static inline void house_open(struct house *h, struct http_server_config config)
     config.loops = &h->loop;
     config.loop_count = 1;
     config.handler = handle;
+    static const char *const everyone[] = { "*" };
+    if (!config.origins) config.origins = everyone, config.origin_count = 1;
     if (!config.connections_max) config.connections_max = 1000;
     if (!config.header_us) config.header_us = DEADLINE_US;
     if (!config.idle_us) config.idle_us = DEADLINE_US;

@@ -6,6 +6,7 @@
 #define HOST "Host: a\r\n"
 #define SEGMENT "/live/a/video/s1.m4s"
 #define PLAYLIST "/live/a/video/index.m3u8"
+#define MULTIVARIANT_AGE "public, max-age=1, stale-while-revalidate=10"
 
 static void assert_segment(const struct received *r, size_t first, size_t bytes)
 {
@@ -21,11 +22,15 @@ static const struct {
     const char *content_type, *cache_control;
 } answers[] = {
     { "GET " PLAYLIST, 200, "application/vnd.apple.mpegurl", "public, max-age=2" },
+    /* nothing is announced here: directives mean nothing, not even wrong ones */
+    { "GET " PLAYLIST "?_HLS_msn=900&_HLS_part=1&_HLS_skip=YES", 200, "application/vnd.apple.mpegurl",
+      "public, max-age=2" },
+    { "GET " PLAYLIST "?_HLS_part=1", 200, "application/vnd.apple.mpegurl", "public, max-age=2" },
     { "GET /live/a/audio/index.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=3600" },
-    { "GET /live/a/index.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1" },
-    { "GET /live/a/master.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1" },
-    { "GET /live/a.m3u8?token=x", 200, "application/vnd.apple.mpegurl", "public, max-age=1" },
-    { "GET http://a/live/a.m3u8", 200, "application/vnd.apple.mpegurl", "public, max-age=1" },
+    { "GET /live/a/index.m3u8", 200, "application/vnd.apple.mpegurl", MULTIVARIANT_AGE },
+    { "GET /live/a/master.m3u8", 200, "application/vnd.apple.mpegurl", MULTIVARIANT_AGE },
+    { "GET /live/a.m3u8?token=x", 200, "application/vnd.apple.mpegurl", MULTIVARIANT_AGE },
+    { "GET http://a/live/a.m3u8", 200, "application/vnd.apple.mpegurl", MULTIVARIANT_AGE },
     { "GET " SEGMENT, 200, "video/mp4", "public, max-age=31536000, immutable" },
     { "GET /live/a/audio/init-1.mp4", 200, "audio/mp4", "public, max-age=31536000, immutable" },
     { "GET /", 200, "text/html; charset=utf-8", "no-cache" },
@@ -33,8 +38,8 @@ static const struct {
     { "GET /assets/hls.js", 200, "text/javascript; charset=utf-8", "no-cache" },
     { "GET /healthz", 200, "text/plain", "no-store" },
     { "GET /live/a", 308, "text/plain; charset=utf-8", "max-age=1" },
-    { "GET /live/a/video/s2.m4s", 404, "text/plain; charset=utf-8", "max-age=1" },
-    { "GET /live/a/video/s11.m4s", 404, "text/plain; charset=utf-8", "max-age=1" },
+    { "GET /live/a/video/s2.m4s", 404, "text/plain; charset=utf-8", "no-store" },
+    { "GET /live/a/video/s11.m4s", 404, "text/plain; charset=utf-8", "no-store" },
     { "GET /live/a/film/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/b/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/A/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },

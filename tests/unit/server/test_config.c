@@ -67,6 +67,9 @@ static const struct {
     { "hls:\n  segment: 90s\n", "weir.yaml:2:", "from 500ms to 20s" },
     { "listen:\n  rtmp: {a: b}\n", "weir.yaml:2:", "a list of address:port" },
     { "listen:\n  srt: {a: b}\n", "weir.yaml:2:", "a list of address:port" },
+    { "delivery:\n  origins: [\"https://a.example/\"]\n", "weir.yaml:2:", "a list of origins" },
+    { "delivery:\n  origins: a.example\n", "weir.yaml:2:", "a list of origins" },
+    { "delivery:\n  origins: {a: b}\n", "weir.yaml:2:", "a list of origins" },
     { "srt:\n  latency: 2000\n", "weir.yaml:2:", "from 0ms to 60s" },
     { "srt:\n  rcvbuf: 12XB\n", "weir.yaml:2:", "from 64KiB to 1GiB" },
     { "srt:\n  passphrase: short\n", "weir.yaml:2:", "10 to 79 characters" },
@@ -115,6 +118,10 @@ static void set_takes_the_same_keys(void **unused_state)
     config_init(&c);
     assert_int_equal(config_set(&c, "listen.rtmp=127.0.0.1:0,[::1]:0", &error), WEIR_OK);
     assert_int_equal(c.rtmp.count, 2);
+    assert_int_equal(c.origins.count, 1);
+    assert_int_equal(config_set(&c, "delivery.origins=https://a.example,http://b.example:81", &error), WEIR_OK);
+    assert_int_equal(c.origins.count, 2);
+    assert_string_equal(c.origins.items[1], "http://b.example:81");
     assert_int_equal(config_set(&c, "hls.window=9s", &error), WEIR_OK);
     assert_int_equal(c.defaults.hls.window_us, 9000000);
     assert_int_equal(config_set(&c, "publish.takeover=yes", &error), WEIR_OK);
@@ -129,6 +136,34 @@ static void set_takes_the_same_keys(void **unused_state)
     assert_int_equal(config_check(&c, &error), WEIR_CONFIG);
     assert_non_null(strstr(error.text, "three segments"));
     config_deinit(&c);
+}
+
+static void certificate_and_ports_belong_together(void **unused_state)
+{
+    static const struct {
+        const char *sets[4], *error; /* NULL: right */
+        uint32_t https, rtmps;
+    } cases[] = {
+        { { NULL }, NULL, 0, 0 },
+        { { "tls.cert=a", "tls.key=b" }, NULL, 1, 1 },
+        { { "tls.cert=a", "tls.key=b", "listen.https=[::]:1,[::]:2", "listen.rtmps=" }, NULL, 2, 0 },
+        { { "tls.cert=a" }, "tls.cert is set and tls.key is not", 0, 0 },
+        { { "tls.key=a" }, "tls.key is set and tls.cert is not", 0, 0 },
+        { { "listen.https=[::]:1" }, "weir cert dev", 0, 0 },
+        { { "listen.rtmps=[::]:1" }, "listen.rtmps needs", 0, 0 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config c;
+        struct config_error error = { "" };
+        config_init(&c);
+        for (size_t k = 0; k < 4 && cases[i].sets[k]; k++)
+            assert_int_equal(config_set(&c, cases[i].sets[k], &error), WEIR_OK);
+        assert_int_equal(config_check(&c, &error), cases[i].error ? WEIR_CONFIG : WEIR_OK);
+        if (cases[i].error) assert_non_null(strstr(error.text, cases[i].error));
+        if (!cases[i].error) assert_int_equal(c.https.count, cases[i].https);
+        if (!cases[i].error) assert_int_equal(c.rtmps.count, cases[i].rtmps);
+        config_deinit(&c);
+    }
 }
 
 static void srt_options_of_path_port_and_all(void **unused_state)
@@ -271,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(errors_name_the_line_and_what_was_expected),
         cmocka_unit_test(set_takes_the_same_keys),
+        cmocka_unit_test(certificate_and_ports_belong_together),
         cmocka_unit_test(srt_options_of_path_port_and_all),
         cmocka_unit_test(amounts),
         cmocka_unit_test(durations),
