@@ -101,10 +101,7 @@ void shelf_forget_chunk(struct shelf *s, struct catalogue_chunk *chunk)
 
 void shelf_note_mark(struct shelf *s)
 {
-    const uint64_t marked = s->mark ? atomic_load_explicit(s->mark, memory_order_relaxed) : 0;
-    if (!s->past || s->past_taken || !marked) return;
-    const uint64_t last = s->past->segments[s->past->count - 1].msn;
-    s->past->marked_msn = marked > last ? marked : last;
+    if (s->past && !s->past_taken && s->mark) s->past->mark = mark_read(s->mark);
 }
 
 /* -- a shelf, as the packager sees it -- */
@@ -182,6 +179,7 @@ static enum weir_err on_give(struct segment_shelf *face, const struct shelf_segm
         .bytes = body ? (uint32_t)frozen_bytes(body) : 0,
         .msn = segment->msn,
         .discontinuity = segment->discontinuity,
+        .first_msn = segment->first_msn,
         .duration_us = segment->duration_us,
         .wall_us = segment->wall_us,
     };
@@ -193,6 +191,10 @@ static enum weir_err on_give(struct segment_shelf *face, const struct shelf_segm
 static enum weir_err on_give_playlist(struct segment_shelf *face, const char *rendition, struct frozen *text)
 {
     struct shelf *s = shelf_of(face);
+    pthread_mutex_lock(&s->archive->lock);
+    const bool is_leaving = s->archive->is_leaving;
+    pthread_mutex_unlock(&s->archive->lock);
+    if (is_leaving) return WEIR_OK; /* the stream will go on: nobody is to be told that it is over */
     struct journal_record record = { .kind = JOURNAL_PLAYLIST,
                                      .name = PLAYLIST_NAME,
                                      .bytes = (uint32_t)frozen_bytes(text),
@@ -201,10 +203,10 @@ static enum weir_err on_give_playlist(struct segment_shelf *face, const char *re
     return give_object(s, &record, text, NULL, NULL);
 }
 
-static void on_mark(struct segment_shelf *face, uint64_t msn)
+static void on_mark(struct segment_shelf *face, const struct shelf_mark *mark)
 {
     struct shelf *s = shelf_of(face);
-    if (s->mark) marks_raise(s->mark, msn);
+    if (s->mark) mark_raise(s->mark, mark);
 }
 
 static enum shelf_fate on_fate(struct segment_shelf *face, const char *rendition, const char *name)
@@ -437,7 +439,7 @@ struct segment_shelf *archive_open(struct archive *a, const char *stream, const 
         s->policy = *policy;
         s->catalogue.keep_us = policy->keep_us;
         if (is_new) s->state = SHELF_READY; /* all folders were found at the start: there is none of that name */
-        if (a->marks && !s->mark) s->mark = marks_slot(a->marks, folder_name_hash(stream));
+        if (a->marks && !s->mark) s->mark = marks_find(a->marks, folder_name_hash(stream));
         shelf_note_mark(s);
         shelf_ref(s);
     }

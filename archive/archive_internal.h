@@ -34,8 +34,8 @@ struct shelf {
     struct archive_policy policy;
     struct catalogue catalogue;
     struct shelf_past *past;
-    bool past_taken;        /* and may not be changed any more */
-    _Atomic uint64_t *mark; /* NULL: none can be kept */
+    bool past_taken;   /* and may not be changed any more */
+    struct mark *mark; /* NULL: none can be kept */
     /* the writer's alone: the chunk that it adds to */
     struct archive_policy writing; /* a copy of the policy */
     struct catalogue_chunk *open;

@@ -220,6 +220,7 @@ static void describe(struct archive *a, const struct write_job *job, struct addi
         .bytes = object->bytes,
         .msn = object->msn,
         .discontinuity = object->discontinuity,
+        .first_msn = object->first_msn,
         .duration_us = object->duration_us,
         .wall_us = object->wall_us,
     };

@@ -166,6 +166,11 @@ bool catalogue_is_old(const struct catalogue *c, const struct catalogue_chunk *c
 
 /* -- objects -- */
 
+static bool is_number(const struct catalogue_object *object)
+{
+    return object->kind == JOURNAL_SEGMENT || object->kind == JOURNAL_GAP;
+}
+
 struct catalogue_object *catalogue_add(struct catalogue *c, const struct journal_record *record)
 {
     const size_t rendition = ensure_rendition(c, record->rendition), bytes = strlen(record->name) + 1;
@@ -177,6 +182,7 @@ struct catalogue_object *catalogue_add(struct catalogue *c, const struct journal
     object->rendition = (uint8_t)rendition;
     object->msn = record->msn;
     object->discontinuity = record->discontinuity;
+    object->first_msn = record->first_msn;
     object->duration_us = record->duration_us;
     object->wall_us = record->wall_us;
     object->is_independent = record->is_independent;
@@ -186,6 +192,7 @@ struct catalogue_object *catalogue_add(struct catalogue *c, const struct journal
     memcpy(object->name, record->name, bytes);
     link_object(c, object);
     c->object_count++;
+    c->since_end += is_number(object);
     return object;
 }
 
@@ -221,7 +228,8 @@ struct catalogue_object *catalogue_find(const struct catalogue *c, struct byte_s
     if (index == SIZE_MAX || !c->bucket_count || !name.bytes) return NULL;
     struct catalogue_object *o = *bucket_of(c, index, (const char *)name.data, name.bytes);
     while (o && (o->rendition != index || !is_text(o->name, name))) o = o->next_in_bucket;
-    return o;
+    /* nobody is to be told of a stream that goes on that it is over */
+    return o && o->kind == JOURNAL_PLAYLIST && (!c->epoch || c->since_end) ? NULL : o;
 }
 
 const struct catalogue_object *catalogue_find_in(const struct catalogue *c, const struct catalogue_chunk *chunk,
@@ -238,6 +246,7 @@ const struct catalogue_object *catalogue_find_in(const struct catalogue *c, cons
 void catalogue_end(struct catalogue *c, int64_t keep_wall_us)
 {
     c->epoch++;
+    c->since_end = 0;
     c->ended_keep_wall_us = keep_wall_us;
 }
 
@@ -292,6 +301,7 @@ void catalogue_absorb(struct catalogue *c, struct catalogue *from)
         from->first = chunk->next;
         insert_chunk(c, chunk);
     }
+    c->since_end += from->since_end;
     const bool is_empty = !c->bucket_count;
     if (is_empty) {
         c->buckets = from->buckets;
@@ -320,7 +330,7 @@ static int by_number(const void *a, const void *b)
 
 static bool is_of_the_past(const struct catalogue *c, const struct catalogue_object *object)
 {
-    return (object->kind == JOURNAL_SEGMENT || object->kind == JOURNAL_GAP) && object->epoch == c->epoch;
+    return is_number(object) && object->epoch == c->epoch;
 }
 
 struct shelf_past *catalogue_past(const struct catalogue *c)
@@ -340,6 +350,7 @@ struct shelf_past *catalogue_past(const struct catalogue *c)
                 .media = o->media,
                 .msn = o->msn,
                 .discontinuity = o->discontinuity,
+                .first_msn = o->first_msn,
                 .duration_us = o->duration_us,
                 .wall_us = o->wall_us,
                 .is_independent = o->is_independent,

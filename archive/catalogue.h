@@ -16,7 +16,7 @@ struct catalogue_object {
     struct catalogue_chunk *chunk;          /* NULL: waiting to be written */
     const struct catalogue_object *init;    /* in the same chunk; NULL: none */
     struct frozen *body;                    /* while waiting, or loaded lately; NULL: on disk alone */
-    uint64_t offset, msn, discontinuity;
+    uint64_t offset, msn, discontinuity, first_msn;
     int64_t duration_us, wall_us;
     uint32_t bytes, crc, epoch;
     enum journal_kind kind;
@@ -46,6 +46,7 @@ struct catalogue {
     int64_t keep_us;            /* how long a chunk stays behind its last segment */
     int64_t ended_keep_wall_us; /* a stream that ended: until when all of it stays; 0: none did */
     uint32_t epoch;             /* rises when a stream ends: what is older is another stream */
+    size_t since_end; /* numbers given since: while there are none, the playlists of the one that ended can be found */
     char renditions[RENDITIONS_MAX + 1][EDGE_RENDITION_NAME_BYTES];
     size_t rendition_count;
 };

@@ -65,6 +65,7 @@ static void put_object(struct byte_writer *w, const struct journal_record *recor
     write_u32(w, record->crc);
     write_u64(w, record->msn);
     write_u64(w, record->discontinuity);
+    write_u64(w, record->first_msn);
     write_u64(w, (uint64_t)record->duration_us);
     write_u64(w, (uint64_t)record->wall_us);
 }
@@ -84,12 +85,13 @@ static bool take_object(struct byte_reader *r, struct journal_record *out)
     out->crc = read_u32(r);
     out->msn = read_u64(r);
     out->discontinuity = read_u64(r);
+    out->first_msn = read_u64(r);
     out->duration_us = (int64_t)read_u64(r);
     out->wall_us = (int64_t)read_u64(r);
     /* sums of what is believed must not overflow */
     return out->offset <= NUMBER_MAX && out->msn <= NUMBER_MAX && out->discontinuity <= NUMBER_MAX &&
-           out->duration_us >= 0 && out->duration_us <= DURATION_US_MAX && out->wall_us >= 0 &&
-           out->wall_us <= (int64_t)NUMBER_MAX;
+           out->first_msn <= NUMBER_MAX && out->duration_us >= 0 && out->duration_us <= DURATION_US_MAX &&
+           out->wall_us >= 0 && out->wall_us <= (int64_t)NUMBER_MAX;
 }
 
 static void put_payload(struct byte_writer *w, const struct journal_record *record)

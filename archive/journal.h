@@ -31,7 +31,7 @@ struct journal_record {
     bool is_independent, starts_era;
     uint64_t offset; /* in the data file */
     uint32_t bytes, crc;
-    uint64_t msn, discontinuity;
+    uint64_t msn, discontinuity, first_msn;
     int64_t duration_us;
     int64_t wall_us; /* of its first sample; of the end */
 };

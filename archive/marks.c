@@ -10,18 +10,18 @@
 #include <weir/base/limits.h>
 
 #define SLOTS (2 * ARCHIVE_SHELVES_MAX) /* at most half of them in use */
-#define MAGIC 0x31534B52414D5257ULL     /* "WRMARKS1" */
+#define MAGIC 0x33534B52414D5257ULL     /* "WRMARKS3" */
 
 struct slot {
     uint64_t hash; /* 0: free */
-    _Atomic uint64_t msn;
+    struct mark mark;
 };
 
 struct page {
     uint64_t magic, reserved;
     struct slot slots[SLOTS];
 };
-_Static_assert(sizeof(struct slot) == 16, "the file's layout");
+_Static_assert(sizeof(struct slot) == 40, "the file's layout");
 
 struct marks {
     struct page *page;
@@ -67,8 +67,9 @@ static void tidy(struct page *page, bool (*is_wanted)(void *, uint64_t), void *c
     for (size_t i = 0; i < SLOTS; i++) {
         const struct slot *old = &scratch->slots[i];
         if (!old->hash || !is_wanted(context, old->hash)) continue;
-        _Atomic uint64_t *slot = marks_slot(&m, old->hash);
-        if (slot) marks_raise(slot, atomic_load_explicit(&old->msn, memory_order_relaxed));
+        struct mark *mark = marks_find(&m, old->hash);
+        const struct shelf_mark was = mark_read(&old->mark);
+        if (mark) mark_raise(mark, &was);
     }
 }
 
@@ -99,13 +100,13 @@ void marks_close(struct marks *m)
     free(m);
 }
 
-_Atomic uint64_t *marks_slot(struct marks *m, uint64_t hash)
+struct mark *marks_find(struct marks *m, uint64_t hash)
 {
     size_t used = 0;
     for (size_t at = hash % SLOTS; used < SLOTS / 2; at = (at + 1) % SLOTS, used++) {
         struct slot *slot = &m->page->slots[at];
         if (!slot->hash) slot->hash = hash;
-        if (slot->hash == hash) return &slot->msn;
+        if (slot->hash == hash) return &slot->mark;
     }
     return NULL;
 }

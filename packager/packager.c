@@ -11,6 +11,7 @@
 
 #include "multivariant.h"
 #include "rendition.h"
+#include "resume.h"
 #include "segmenter.h"
 
 #define EPOCH_WALL_US 1767225600000000LL /* 2026-01-01T00:00:00Z */
@@ -58,7 +59,10 @@ struct packager {
     bool is_open,
         is_muted; /* of the leader's segment; muted: its number is too far ahead of the clock to be published */
     uint64_t msn, discontinuity;
-    uint64_t era_msn; /* the era's first number */
+    uint64_t era_msn;      /* the era's first number */
+    struct resume *resume; /* of a stream whose process was killed; NULL: it began anew */
+    uint64_t ahead;        /* of the clock's numbers at the start, by a past that was */
+    int64_t wall_shift_us; /* by which times are later than the clock's, so that they do not go back behind the past */
 };
 
 uint64_t packager_first_msn(int64_t wall_us)
@@ -78,6 +82,29 @@ static void note_drop(struct packager *p, uint64_t frames)
 
 /* -- renditions -- */
 
+static uint32_t target_duration_s(const struct packager *p)
+{
+    return (uint32_t)((p->policy.segment_max_us + 999999) / 1000000);
+}
+
+static struct rendition *rendition_at(const struct packager *p, size_t index)
+{
+    return index ? p->lanes[index - 1].rendition : p->video;
+}
+
+/* What it lists from before the kill, and the numbers that the others have used since. */
+static void fill_past(struct packager *p, struct rendition *r)
+{
+    if (!p->resume) return;
+    rendition_resume(r, p->resume);
+    for (size_t i = 0; i <= AUDIO_TRACKS_MAX && p->msn > p->resume->next_msn; i++) {
+        const struct rendition *other = rendition_at(p, i);
+        if (!other || !other->listed) continue;
+        rendition_follow(r, other, p->msn);
+        return;
+    }
+}
+
 static struct rendition *make_rendition(struct packager *p, const char *name, enum edge_media media)
 {
     struct rendition_config config = {
@@ -85,7 +112,10 @@ static struct rendition *make_rendition(struct packager *p, const char *name, en
         .edge = p->edge,
         .window_us = p->policy.window_us,
         .run_id = p->config.run_id,
-        .terms = { .target_duration_s = (uint32_t)((p->policy.segment_max_us + 999999) / 1000000),
+        .shelf = p->config.shelf,
+        .dvr_us = p->policy.dvr_us,
+        .is_event = p->policy.is_event,
+        .terms = { .target_duration_s = target_duration_s(p),
                    .part_us = p->policy.part_us,
                    .part_hold_back_us = p->policy.part_hold_back_us,
                    .can_skip = p->policy.can_skip },
@@ -96,6 +126,7 @@ static struct rendition *make_rendition(struct packager *p, const char *name, en
     r->discontinuity = p->discontinuity;
     /* what is there from the era's first segment on carries the era's tag; one that joins later shares the era without it */
     if (p->msn == p->era_msn) rendition_begin_era(r, p->discontinuity);
+    fill_past(p, r);
     return r;
 }
 
@@ -143,11 +174,6 @@ static void update_multivariant(struct packager *p)
     multivariant_update(p->multivariant, p->edge, &sources);
 }
 
-static struct rendition *rendition_at(const struct packager *p, size_t index)
-{
-    return index ? p->lanes[index - 1].rendition : p->video;
-}
-
 static size_t collect_reports(const struct packager *p, const struct rendition *self, struct playlist_report *out)
 {
     size_t count = 0;
@@ -176,7 +202,7 @@ static void publish_changes(struct packager *p)
 /* How many more numbers may be used now: a restart begins with the clock's, which must be higher by then. */
 static int64_t numbers_left(const struct packager *p)
 {
-    return (int64_t)(packager_first_msn(p->config.wall_now_us(p->config.context)) + MSN_AHEAD_MAX - p->msn);
+    return (int64_t)(packager_first_msn(p->config.wall_now_us(p->config.context)) + p->ahead + MSN_AHEAD_MAX - p->msn);
 }
 
 /* The leader's next segment. Decided here, since with parts its beginning is out long before its end. */
@@ -540,7 +566,7 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->era = era;
     p->has_era = true;
     p->era_start_90k = start_90k;
-    p->era_wall_us = wall_us;
+    p->era_wall_us = wall_us + p->wall_shift_us;
     p->first_audio_90k = -1;
     p->lead_90k = start_90k;
     /* an era of which nothing was published is none for players: they count tags */
@@ -559,6 +585,22 @@ static void on_lost(struct packet_sink *sink)
     flush((struct packager *)sink);
 }
 
+/* All that was shown stays for a while, as the list that it was. */
+static void shelve_lists(struct packager *p)
+{
+    struct segment_shelf *shelf = p->config.shelf;
+    struct frozen *text = live_edge_acquire_multivariant(p->edge, NULL);
+    enum weir_err err = text ? shelf->give_playlist(shelf, "", text) : WEIR_OK;
+    frozen_unref(text);
+    for (size_t i = 0; i <= AUDIO_TRACKS_MAX && !err; i++) {
+        const struct rendition *r = rendition_at(p, i);
+        struct edge_snapshot *s = r ? live_edge_acquire(p->edge, r->config.name, strlen(r->config.name)) : NULL;
+        if (s) err = shelf->give_playlist(shelf, r->config.name, edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL));
+        edge_snapshot_unref(s);
+    }
+    shelf->end(shelf, p->policy.vod_keep_us);
+}
+
 static void on_end(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
@@ -567,6 +609,7 @@ static void on_end(struct packet_sink *sink)
         if (rendition_at(p, i)) rendition_end(rendition_at(p, i));
     }
     publish_changes(p);
+    if (p->config.shelf) shelve_lists(p);
 }
 
 static void lane_deinit(struct lane *lane)
@@ -586,7 +629,28 @@ static void on_destroy(struct packet_sink *sink)
     multivariant_destroy(p->multivariant);
     track_set_deinit(&p->tracks);
     live_edge_unref(p->edge);
+    resume_destroy(p->resume);
+    if (p->config.shelf) p->config.shelf->release(p->config.shelf);
     free(p);
+}
+
+/* Goes on behind what is on the shelf, if anything is. */
+static void begin_numbers(struct packager *p)
+{
+    const int64_t now_us = p->config.wall_now_us(p->config.context);
+    const uint64_t clock_msn = packager_first_msn(now_us);
+    struct shelf_past *past = p->config.shelf ? p->config.shelf->past(p->config.shelf) : NULL;
+    const struct resume_terms terms = { .now_wall_us = now_us,
+                                        .segment_us = p->policy.segment_us,
+                                        .dvr_us = p->policy.dvr_us,
+                                        .target_duration_s = target_duration_s(p) };
+    p->resume = past ? resume_create(past, &terms) : NULL;
+    p->msn = p->resume ? p->resume->next_msn : clock_msn;
+    /* the first era counts one up */
+    p->discontinuity = p->resume ? p->resume->next_discontinuity - 1 : clock_msn * MSN_US / DISCONTINUITY_US;
+    p->ahead = p->msn > clock_msn ? p->msn - clock_msn : 0;
+    if (p->resume && p->resume->end_wall_us > now_us) p->wall_shift_us = p->resume->end_wall_us - now_us;
+    shelf_past_unref(past);
 }
 
 struct packet_sink *packager_create(struct live_edge *edge, const struct stream_policy *policy,
@@ -597,6 +661,7 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     if (!p || !multivariant) {
         multivariant_destroy(multivariant);
         free(p);
+        if (config->shelf) config->shelf->release(config->shelf);
         return NULL;
     }
     p->sink = (struct packet_sink){ .tracks = on_tracks,
@@ -611,8 +676,7 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     p->config = *config;
     p->multivariant = multivariant;
     p->first_audio_90k = -1;
-    p->msn = packager_first_msn(config->wall_now_us(config->context));
-    p->discontinuity = p->msn * MSN_US / DISCONTINUITY_US;
+    begin_numbers(p);
     segmenter_init(&p->segmenter, policy->segment_us, policy->segment_max_us, policy->part_us);
     for (uint8_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
         p->lanes[i].track = i;

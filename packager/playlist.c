@@ -40,6 +40,8 @@ void playlist_write_head(struct byte_writer *w, const struct playlist_head *head
     const struct playlist_terms *t = &head->terms;
     write_format(w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%u\n",
                  t->part_us && t->can_skip ? HLS_VERSION_SKIP : HLS_VERSION, t->target_duration_s);
+    if (head->type == PLAYLIST_EVENT) write_text(w, "#EXT-X-PLAYLIST-TYPE:EVENT\n");
+    if (head->type == PLAYLIST_VOD) write_text(w, "#EXT-X-PLAYLIST-TYPE:VOD\n");
     if (t->part_us) write_control(w, t, head->is_ended);
     write_format(w, "#EXT-X-MEDIA-SEQUENCE:%llu\n#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
                  (unsigned long long)head->media_sequence, (unsigned long long)head->discontinuity_sequence);

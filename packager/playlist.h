@@ -14,8 +14,15 @@ struct playlist_terms {
     bool can_skip;
 };
 
+enum playlist_type {
+    PLAYLIST_SLIDING = 1, /* says nothing of it */
+    PLAYLIST_EVENT,       /* nothing is taken from its front */
+    PLAYLIST_VOD          /* will not change any more */
+};
+
 struct playlist_head {
     struct playlist_terms terms;
+    enum playlist_type type;
     uint64_t media_sequence, discontinuity_sequence;
     bool is_independent, is_ended;
 };

@@ -1,7 +1,6 @@
 #include "rendition.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/base/limits.h>
@@ -12,6 +11,7 @@ enum weir_err rendition_create(struct rendition **out, const struct rendition_co
     if (!r) return WEIR_NOMEM;
     r->config = *config;
     queue_init(&r->segments, sizeof(struct rendition_segment), 2 * WINDOW_SEGMENTS_MAX);
+    past_init(&r->past);
     *out = r;
     return WEIR_OK;
 }
@@ -38,6 +38,7 @@ void rendition_destroy(struct rendition *r)
     struct rendition_segment s;
     while (queue_take(&r->segments, &s)) rendition_segment_deinit(&s);
     queue_deinit(&r->segments);
+    past_deinit(&r->past);
     /* the open segment's parts are the chunker's still */
     free(r->open.parts);
     r->open.parts = NULL;
@@ -95,7 +96,7 @@ enum weir_err rendition_set_track(struct rendition *r, struct track *track)
     }
     init->refs = 1;
     init->body = body;
-    snprintf(init->name, sizeof init->name, "init-%08x-%u.mp4", r->config.run_id, ++r->inits_made);
+    object_name_init(r->config.run_id, ++r->inits_made, init->name);
     init_unref(r->init);
     r->init = init;
     /* players that are there already can fetch it before the first part that needs it */
@@ -146,7 +147,7 @@ static struct rendition_segment begin(struct rendition *r, uint64_t msn, int64_t
         .init = r->init,
         .whole = { .kind = EDGE_SEGMENT },
     };
-    snprintf(s.whole.name, sizeof s.whole.name, "seg-%08x-%llu.m4s", r->config.run_id, (unsigned long long)msn);
+    object_name_segment(r->config.run_id, msn, s.whole.name);
     if (s.init) s.init->refs++;
     /* said again behind a discontinuity, although it holds on: some players read only from there */
     s.says_map = s.init && (s.starts_era || s.init != r->announced);

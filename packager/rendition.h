@@ -1,5 +1,6 @@
 /* rendition: one track's segments and their parts, from the one being filled to those that left the playlist and may still be
- * fetched. Owner and thread: the stream's packager. rendition.c fills, rendition_publish.c keeps and publishes. */
+ * fetched. Owner and thread: the stream's packager. rendition.c fills, rendition_publish.c keeps and publishes, rendition_past.c hands over
+ * to a shelf. */
 #ifndef WEIR_PACKAGER_RENDITION_H
 #define WEIR_PACKAGER_RENDITION_H
 
@@ -10,8 +11,10 @@
 #include <weir/base/queue.h>
 #include <weir/media/track.h>
 #include <weir/stream/live_edge.h>
+#include <weir/stream/segment_shelf.h>
 
 #include "chunker.h"
+#include "past.h"
 #include "playlist.h"
 
 struct rendition_config {
@@ -21,6 +24,9 @@ struct rendition_config {
     int64_t window_us;
     struct playlist_terms terms;
     uint32_t run_id;
+    struct segment_shelf *shelf; /* lent; NULL: what leaves memory is gone */
+    int64_t dvr_us;              /* with a shelf: length of the playlist */
+    bool is_event; /* with a shelf: nothing is taken from its front as long as it is not longer than that */
 };
 
 /* An init segment; lives as long as a kept segment needs it. */
@@ -66,6 +72,9 @@ struct rendition {
     size_t listed, parts_kept; /* parts_kept: of finished segments */
     int64_t published_us;      /* sum of durations */
     uint64_t kept_bytes;
+    struct past past;           /* listed in front of them: on the shelf */
+    bool has_slid;              /* something was taken from the list's front */
+    bool is_past_to_be_checked; /* a segment was finished since the shelf was last asked */
     uint64_t discontinuity;
     uint64_t peak_bps, sum_bytes;
     int64_t sum_us; /* of segments with media */
@@ -102,10 +111,25 @@ WEIR_MUST_CHECK enum weir_err rendition_publish(struct rendition *r, const struc
 uint64_t rendition_average_bps(const struct rendition *r);
 uint64_t rendition_held_bytes(const struct rendition *r); /* media: listed, kept behind the list, and open; NULL: 0 */
 
-/* -- between the two files -- */
+/* Begins with what it lists from before the kill. Before anything else. */
+struct resume;
+void rendition_resume(struct rendition *r, const struct resume *resume);
+/* Lists as gaps what `other` lists with numbers below msn and this one has not: a rendition that comes late shares the numbers. */
+void rendition_follow(struct rendition *r, const struct rendition *other, uint64_t msn);
+
+/* -- between the files -- */
 void rendition_segment_deinit(struct rendition_segment *s);
 /* Takes over the finished segment. */
 void rendition_keep(struct rendition *r, struct rendition_segment *s);
 void rendition_name_part(const struct rendition *r, uint64_t msn, uint32_t index, char out[EDGE_OBJECT_NAME_BYTES]);
+/* Of those that are finished and in memory. */
+struct rendition_segment *rendition_segment_at(const struct rendition *r, size_t index);
+void rendition_drop_oldest(struct rendition *r);
+uint64_t rendition_first_msn(const struct rendition *r); /* listed; with the past */
+int64_t rendition_listed_us(const struct rendition *r);  /* without the past */
+/* A finished segment goes to the shelf; should that refuse, it is a gap once it leaves memory. */
+void rendition_shelve(struct rendition *r, const struct rendition_segment *s);
+/* What is in memory for long enough is listed from the shelf; what the shelf has no more leaves the list. */
+void rendition_slide_into_past(struct rendition *r, int64_t memory_us);
 
 #endif

@@ -17,14 +17,14 @@ void rendition_name_part(const struct rendition *r, uint64_t msn, uint32_t index
     snprintf(out, EDGE_OBJECT_NAME_BYTES, "part-%08x-%llu-%u.m4s", r->config.run_id, (unsigned long long)msn, index);
 }
 
-static struct rendition_segment *segment_at(const struct rendition *r, size_t index)
+struct rendition_segment *rendition_segment_at(const struct rendition *r, size_t index)
 {
     return queue_at(&r->segments, index);
 }
 
 static struct rendition_segment *last_segment(const struct rendition *r)
 {
-    return segment_at(r, queue_count(&r->segments) - 1);
+    return rendition_segment_at(r, queue_count(&r->segments) - 1);
 }
 
 void rendition_keep(struct rendition *r, struct rendition_segment *s)
@@ -38,6 +38,7 @@ void rendition_keep(struct rendition *r, struct rendition_segment *s)
         return;
     }
     r->listed++;
+    if (r->config.shelf) rendition_shelve(r, s);
     if (s->parts) r->parts_kept += s->part_count;
     if (s->whole.body) r->kept_bytes += frozen_bytes(s->whole.body);
 }
@@ -54,12 +55,19 @@ static size_t first_listed(const struct rendition *r)
     return queue_count(&r->segments) - r->listed;
 }
 
-static int64_t listed_us(const struct rendition *r)
+uint64_t rendition_first_msn(const struct rendition *r)
 {
-    return r->published_us - segment_at(r, first_listed(r))->end_us + segment_at(r, first_listed(r))->duration_us;
+    const struct past_entry *past = past_at(&r->past, 0);
+    return past ? past->msn : rendition_segment_at(r, first_listed(r))->msn;
 }
 
-static void drop_oldest(struct rendition *r)
+int64_t rendition_listed_us(const struct rendition *r)
+{
+    return r->published_us - rendition_segment_at(r, first_listed(r))->end_us +
+           rendition_segment_at(r, first_listed(r))->duration_us;
+}
+
+void rendition_drop_oldest(struct rendition *r)
 {
     struct rendition_segment gone;
     if (!queue_take(&r->segments, &gone)) return;
@@ -70,9 +78,14 @@ static void drop_oldest(struct rendition *r)
 
 static void slide(struct rendition *r)
 {
-    int64_t sum = listed_us(r);
+    if (r->config.shelf) {
+        const int64_t least_us = target_us(r) * WINDOW_TARGETS_MIN;
+        rendition_slide_into_past(r, r->config.window_us > least_us ? r->config.window_us : least_us);
+        return;
+    }
+    int64_t sum = rendition_listed_us(r);
     while (r->listed > LISTED_MIN) {
-        struct rendition_segment *oldest = segment_at(r, first_listed(r));
+        struct rendition_segment *oldest = rendition_segment_at(r, first_listed(r));
         const int64_t rest = sum - oldest->duration_us;
         if (r->listed < WINDOW_SEGMENTS_MAX && (rest < r->config.window_us || rest < target_us(r) * WINDOW_TARGETS_MIN))
             break;
@@ -81,7 +94,8 @@ static void slide(struct rendition *r)
         sum = rest;
         r->listed--;
     }
-    while (queue_count(&r->segments) > r->listed && segment_at(r, 0)->expires_us <= r->published_us) drop_oldest(r);
+    while (queue_count(&r->segments) > r->listed && rendition_segment_at(r, 0)->expires_us <= r->published_us)
+        rendition_drop_oldest(r);
 }
 
 /* How far the end of the playlist is: the open segment's parts count. */
@@ -101,7 +115,7 @@ static void drop_old_parts(struct rendition *r)
 {
     const int64_t oldest_us = edge_us(r) - target_us(r) * (PART_TARGETS_LISTED + PART_TARGETS_KEPT);
     for (size_t i = queue_count(&r->segments); i-- > 0;) {
-        struct rendition_segment *s = segment_at(r, i);
+        struct rendition_segment *s = rendition_segment_at(r, i);
         if (s->end_us >= oldest_us) continue;
         if (!s->parts) {
             if (s->part_count) return; /* those before it were dropped too */
@@ -140,13 +154,13 @@ static void add_parts(struct objects *o, const struct rendition_segment *s)
 static void collect_objects(const struct rendition *r, struct objects *o)
 {
     const size_t segments = queue_count(&r->segments);
-    for (size_t i = 0; i < segments; i++) add_init(o, segment_at(r, i)->init);
+    for (size_t i = 0; i < segments; i++) add_init(o, rendition_segment_at(r, i)->init);
     add_init(o, r->init);
     for (size_t i = 0; i < segments; i++) {
-        const struct rendition_segment *s = segment_at(r, i);
+        const struct rendition_segment *s = rendition_segment_at(r, i);
         if (s->whole.body) o->items[o->count++] = s->whole;
     }
-    for (size_t i = 0; i < segments && r->parts_kept; i++) add_parts(o, segment_at(r, i));
+    for (size_t i = 0; i < segments && r->parts_kept; i++) add_parts(o, rendition_segment_at(r, i));
     add_parts(o, &r->open);
 }
 
@@ -171,25 +185,49 @@ static void find_hints(const struct rendition *r, struct hints *out)
         rendition_name_part(r, next_msn, r->open.part_count, out->part);
 }
 
+static enum playlist_type type_of(const struct rendition *r)
+{
+    if (!r->config.shelf) return PLAYLIST_SLIDING;
+    if (r->is_ended) return PLAYLIST_VOD;
+    return r->config.is_event && !r->has_slid ? PLAYLIST_EVENT : PLAYLIST_SLIDING;
+}
+
 static void write_list_head(struct byte_writer *w, const struct rendition *r)
 {
-    const struct rendition_segment *oldest = segment_at(r, first_listed(r));
+    const struct rendition_segment *oldest = rendition_segment_at(r, first_listed(r));
+    const struct past_entry *past = past_at(&r->past, 0);
     struct playlist_head head = {
         .terms = r->config.terms,
-        .media_sequence = oldest->msn,
-        .discontinuity_sequence = oldest->discontinuity - oldest->starts_era,
-        .is_independent = !r->open.part_count || r->open.is_independent,
+        .type = type_of(r),
+        .media_sequence = rendition_first_msn(r),
+        .discontinuity_sequence = past ? past->discontinuity - past->starts_era
+                                       : oldest->discontinuity - oldest->starts_era,
+        .is_independent = !r->past.dependent && (!r->open.part_count || r->open.is_independent),
         .is_ended = r->is_ended,
     };
     for (size_t i = first_listed(r); i < queue_count(&r->segments); i++)
-        head.is_independent &= segment_at(r, i)->is_independent;
+        head.is_independent &= rendition_segment_at(r, i)->is_independent;
     playlist_write_head(w, &head);
+}
+
+/* The init of the first segment listed, where its own lines do not say it. */
+static void write_first_map(struct byte_writer *w, const struct rendition *r)
+{
+    const struct past_entry *past = past_at(&r->past, 0);
+    const struct rendition_segment *oldest = rendition_segment_at(r, first_listed(r));
+    char name[EDGE_OBJECT_NAME_BYTES];
+    if (past && !past->says_map && past->init_number) {
+        object_name_init(past->init_run, past->init_number, name);
+        playlist_write_map(w, name);
+    } else if (!past && !oldest->says_map && oldest->init) {
+        playlist_write_map(w, oldest->init->name);
+    }
 }
 
 static void write_segments(struct byte_writer *w, const struct rendition *r, size_t from)
 {
     for (size_t i = from; i < queue_count(&r->segments); i++) {
-        const struct rendition_segment *s = segment_at(r, i);
+        const struct rendition_segment *s = rendition_segment_at(r, i);
         const struct segment_text *t = &s->text;
         if (lists_parts_of(r, s)) {
             write_bytes(w, t->w.data, t->w.bytes);
@@ -215,31 +253,65 @@ static void write_list_end(struct byte_writer *w, const struct rendition *r, con
 static size_t skippable(const struct rendition *r)
 {
     const struct playlist_terms *terms = &r->config.terms;
-    size_t count = 0;
     if (!terms->part_us || !terms->can_skip || r->is_ended) return 0;
-    while (count < r->listed) {
-        const struct rendition_segment *s = segment_at(r, first_listed(r) + count);
-        if (r->published_us - (s->end_us - s->duration_us) <= playlist_skip_until_us(terms)) break;
-        count++;
+    const int64_t until_us = playlist_skip_until_us(terms);
+    size_t count = past_count(&r->past), in_memory = 0;
+    /* from the end of the past on, which is seldom within reach */
+    for (int64_t age_us = rendition_listed_us(r); count > 0; count--) {
+        age_us += past_at(&r->past, count - 1)->duration_us;
+        if (age_us > until_us) break;
     }
-    return count;
+    if (count < past_count(&r->past)) return count;
+    while (in_memory < r->listed) {
+        const struct rendition_segment *s = rendition_segment_at(r, first_listed(r) + in_memory);
+        if (r->published_us - (s->end_us - s->duration_us) <= until_us) break;
+        in_memory++;
+    }
+    return count + in_memory;
+}
+
+/* [front] [pages of the past] [back]: hours are listed by reference. */
+static struct frozen *join_list(const struct byte_writer *front, const struct piece *pages, size_t page_count,
+                                const struct byte_writer *back)
+{
+    struct blob *front_bytes = front->failed ? NULL : blob_copy(front->data, front->bytes),
+                *back_bytes = back->failed ? NULL : blob_copy(back->data, back->bytes);
+    struct piece *pieces = malloc((page_count + 2) * sizeof *pieces);
+    struct frozen *text = NULL;
+    if (front_bytes && back_bytes && pieces) {
+        pieces[0] = (struct piece){ front_bytes, blob_data(front_bytes), blob_bytes(front_bytes) };
+        if (page_count) memcpy(pieces + 1, pages, page_count * sizeof *pieces);
+        pieces[page_count + 1] = (struct piece){ back_bytes, blob_data(back_bytes), blob_bytes(back_bytes) };
+        text = frozen_create(pieces, page_count + 2);
+    }
+    free(pieces);
+    blob_unref(front_bytes);
+    blob_unref(back_bytes);
+    return text;
 }
 
 static struct frozen *render(const struct rendition *r, size_t skipped, const struct hints *hints,
                              const struct playlist_report *reports, size_t report_count)
 {
-    struct byte_writer w;
-    byte_writer_init(&w, PLAYLIST_BYTES_MAX);
-    write_list_head(&w, r);
-    const struct rendition_segment *oldest = segment_at(r, first_listed(r));
+    const size_t past_skipped = skipped < past_count(&r->past) ? skipped : past_count(&r->past);
+    struct byte_writer front, back;
+    byte_writer_init(&front, PLAYLIST_BYTES_MAX);
+    byte_writer_init(&back, PLAYLIST_BYTES_MAX);
+    write_list_head(&front, r);
     if (skipped)
-        playlist_write_skip(&w, skipped);
-    else if (!oldest->says_map && oldest->init)
-        playlist_write_map(&w, oldest->init->name);
-    write_segments(&w, r, first_listed(r) + skipped);
-    write_list_end(&w, r, hints, reports, report_count);
-    struct frozen *text = byte_writer_freeze(&w);
-    byte_writer_deinit(&w);
+        playlist_write_skip(&front, skipped);
+    else
+        write_first_map(&front, r);
+    struct piece *pages = malloc((past_pieces_max(&r->past) + 1) * sizeof *pages);
+    struct byte_span past_tail = { NULL, 0 };
+    const size_t page_count = pages ? past_pieces(&r->past, past_skipped, pages, &past_tail) : 0;
+    write_bytes(&back, past_tail.data, past_tail.bytes);
+    write_segments(&back, r, first_listed(r) + skipped - past_skipped);
+    write_list_end(&back, r, hints, reports, report_count);
+    struct frozen *text = pages ? join_list(&front, pages, page_count, &back) : NULL;
+    free(pages);
+    byte_writer_deinit(&front);
+    byte_writer_deinit(&back);
     return text;
 }
 
@@ -299,6 +371,11 @@ enum weir_err rendition_publish(struct rendition *r, const struct playlist_repor
     if (!snapshot) return WEIR_NOMEM;
     r->is_changed = false;
     r->has_published = true;
+    if (r->config.shelf) {
+        const struct rendition_segment *newest = r->open.part_count ? &r->open : last_segment(r);
+        const struct shelf_mark mark = { newest->msn, newest->discontinuity, rendition_first_msn(r), r->config.run_id };
+        r->config.shelf->mark(r->config.shelf, &mark);
+    }
     return live_edge_publish(r->config.edge, r->config.name, snapshot);
 }
 

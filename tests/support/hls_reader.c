@@ -51,7 +51,13 @@ static void take(struct hls_reader *r, struct pending *p, const char *uri)
         fail_msg("%s: %s lasts %lld us, target %u s", r->label, uri, (long long)s->duration_us, r->target_duration_s);
     assert_true(strlen(uri) < sizeof s->uri);
     memcpy(s->uri, uri, strlen(uri) + 1);
-    const struct hls_seen *known = hls_reader_find(r, s->msn);
+    struct hls_seen *known = (struct hls_seen *)hls_reader_find(r, s->msn);
+    if (known && r->may_lose && s->is_gap) {
+        r->lost += !known->is_gap;
+        r->renamed += strcmp(known->uri, s->uri) != 0;
+        *known = *s;
+        return;
+    }
     if (known) {
         if (strcmp(known->uri, s->uri) || strcmp(known->init, s->init) || known->duration_us != s->duration_us ||
             known->discontinuity != s->discontinuity || known->is_gap != s->is_gap || known->wall_us != s->wall_us)
@@ -62,6 +68,12 @@ static void take(struct hls_reader *r, struct pending *p, const char *uri)
         return;
     }
     const struct hls_seen *last = r->count ? &r->seen[r->count - 1] : NULL;
+    if (last && r->may_lose && s->msn == r->first_msn && s->msn > last->msn + 1) {
+        if (s->discontinuity <= last->discontinuity) fail_msg("%s: a new list in an old era", r->label);
+        r->restarts++;
+        r->count = 0;
+        last = NULL;
+    }
     if (last && s->msn != last->msn + 1)
         fail_msg("%s: number %llu follows %llu", r->label, (unsigned long long)s->msn, (unsigned long long)last->msn);
     if (last && s->wall_us < last->wall_us)
@@ -137,6 +149,8 @@ void hls_reader_compare(const struct hls_reader *a, const struct hls_reader *b)
 {
     for (size_t i = 0; i < a->count; i++) {
         const struct hls_seen *other = hls_reader_find(b, a->seen[i].msn);
+        /* of what was lost one may have heard later than the other */
+        if (other && a->may_lose && (other->is_gap || a->seen[i].is_gap)) continue;
         if (other && other->discontinuity != a->seen[i].discontinuity)
             fail_msg("%s and %s differ about the era of number %llu: %llu and %llu", a->label, b->label,
                      (unsigned long long)a->seen[i].msn, (unsigned long long)a->seen[i].discontinuity,

@@ -24,6 +24,9 @@ struct hls_reader {
     struct hls_seen seen[HLS_SEEN_MAX];
     size_t fresh; /* how many of them the last version told for the first time */
     bool has_ended;
+    bool
+        may_lose; /* a segment may become a gap, whose name and times are a guess; behind a hole in the numbers a new list may begin */
+    size_t lost, renamed, restarts;
 };
 
 void hls_reader_init(struct hls_reader *r, const char *label);

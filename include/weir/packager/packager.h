@@ -6,12 +6,15 @@
 #include <weir/base/counters.h>
 #include <weir/media/packet.h>
 #include <weir/stream/live_edge.h>
+#include <weir/stream/segment_shelf.h>
 #include <weir/stream/stream.h>
 
 struct packager_config {
     int64_t (*wall_now_us)(void *context); /* the clock passed in: numbers and PROGRAM-DATE-TIME come from it */
     void *context;
     uint32_t run_id; /* differs between starts of the process: part of every object name */
+    /* With policy->dvr_us: where segments go. Given: the packager releases it, also when it cannot be created. NULL: nowhere. */
+    struct segment_shelf *shelf;
 };
 
 /* The edge and policy are the stream's; a reference on the edge is taken. NULL: no memory. Destroy through the sink. */

@@ -19,8 +19,8 @@ struct shelf_segment {
     const char *rendition, *name; /* name: under the rendition's URL, never used for other bytes */
     const char *init_name;        /* NULL or "": needs none */
     enum edge_media media;
-    uint64_t msn;
-    uint64_t discontinuity; /* sequence number of the era that it belongs to */
+    uint64_t msn, first_msn; /* first: where the list begins that it is put into */
+    uint64_t discontinuity;  /* sequence number of the era that it belongs to */
     int64_t duration_us, wall_us;
     bool is_independent, starts_era;
     bool is_gap; /* a number without media: body NULL */
@@ -36,15 +36,20 @@ enum shelf_fate {
 struct shelf_past_segment {
     char rendition[EDGE_RENDITION_NAME_BYTES], name[EDGE_OBJECT_NAME_BYTES], init_name[EDGE_OBJECT_NAME_BYTES];
     enum edge_media media;
-    uint64_t msn, discontinuity;
+    uint64_t msn, discontinuity, first_msn;
     int64_t duration_us, wall_us;
     bool is_independent, starts_era, is_gap;
 };
+struct shelf_mark {
+    uint64_t msn, discontinuity; /* the highest number, and its era's */
+    uint64_t first_msn;          /* where a list begins that has it: no list may begin earlier again */
+    uint32_t run_id;             /* of the process */
+};
 struct shelf_past {
     _Atomic uint32_t refs;
-    /* The highest number that was ever announced under this name, at least the last segment's; 0: not known (the machine was started anew),
-     * and numbers behind the last segment's may have been used without a trace. */
-    uint64_t marked_msn;
+    /* What was ever announced under this name; msn 0: not known (the machine was started anew), and numbers behind the
+     * last segment's may have been used without a trace. */
+    struct shelf_mark mark;
     size_t count;
     struct shelf_past_segment segments[];
 };
@@ -61,8 +66,8 @@ struct segment_shelf {
                           struct frozen *init);
     /* A text that stays when the stream is over: its playlists. rendition "": the multivariant one. Later ones replace earlier ones. */
     enum weir_err (*give_playlist)(struct segment_shelf *shelf, const char *rendition, struct frozen *text);
-    /* This number is about to be announced: it survives a kill, though nothing else of it may. */
-    void (*mark)(struct segment_shelf *shelf, uint64_t msn);
+    /* This is about to be announced: that survives a kill, though nothing else of it may. */
+    void (*mark)(struct segment_shelf *shelf, const struct shelf_mark *mark);
     enum shelf_fate (*fate)(struct segment_shelf *shelf, const char *rendition, const char *name);
     /* A reference; NULL: nothing there, or it is not known yet, or what is there had ended. */
     struct shelf_past *(*past)(struct segment_shelf *shelf);

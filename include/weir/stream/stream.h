@@ -28,6 +28,10 @@ struct stream_policy {
     int64_t part_us;        /* low latency: PART-TARGET; 0: none */
     int64_t part_hold_back_us;
     bool can_skip;                /* delta updates */
+    int64_t dvr_us;               /* playlist length with segments on disk; 0: none are kept */
+    int64_t vod_keep_us;          /* how long they stay when the stream is over */
+    uint64_t dvr_bytes;           /* of this stream on disk; 0: no limit of its own */
+    bool is_event;                /* the playlist does not slide while it is not longer than dvr_us */
     enum damage_policy on_damage; /* 0: drop */
 };
 

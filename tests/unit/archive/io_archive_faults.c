@@ -245,7 +245,7 @@ static void write_until_killed(struct house *h, uint64_t first, int pipe_fd)
     house_open(h);
     struct segment_shelf *s = shelf_of_stream(h, "live/a", 3600 * SECOND);
     for (uint64_t msn = first;; msn++) {
-        s->mark(s, msn);
+        s->mark(s, &(struct shelf_mark){ msn, 3, 2, 4 });
         while (give(s, "video", msn, 20000, clock_wall_us())) breathe(h, clock_now_us(), "the queue");
         if (msn % 8 == 0) {
             await_fate(h, s, "video", msn);
@@ -282,14 +282,14 @@ static uint64_t kill_round(struct house *h, uint64_t first, unsigned seed)
     assert_non_null(past);
     const uint64_t last = past->segments[past->count - 1].msn;
     assert_true(last >= confirmed);
-    assert_true(past->marked_msn >= last);
+    assert_true(past->mark.msn >= last);
     for (size_t i = 1; i < past->count; i++) assert_int_equal(past->segments[i].msn > past->segments[i - 1].msn, 1);
     for (size_t i = past->count > 40 ? past->count - 40 : 0; i < past->count; i++) {
         /* within a run nothing is missing: a kill takes the end, never the middle */
         if (past->segments[i].msn > first) assert_int_equal(past->segments[i].msn, past->segments[i - 1].msn + 1);
         assert_loads(h, "live/a", "video", past->segments[i].msn, 20000);
     }
-    const uint64_t next = past->marked_msn + 1;
+    const uint64_t next = past->mark.msn + 1;
     shelf_past_unref(past);
     s->release(s);
     house_close(h);

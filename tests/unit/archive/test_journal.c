@@ -27,6 +27,7 @@ static const struct journal_record samples[] = {
       .crc = 0xFFFFFFFF,
       .msn = 217000123,
       .discontinuity = 27000000,
+      .first_msn = 216999000,
       .duration_us = 2000000,
       .wall_us = 1700000000000000 },
     { .kind = JOURNAL_GAP,
@@ -67,6 +68,7 @@ static void assert_same(const struct journal_record *a, const struct journal_rec
     assert_int_equal(a->crc, b->crc);
     assert_int_equal(a->msn, b->msn);
     assert_int_equal(a->discontinuity, b->discontinuity);
+    assert_int_equal(a->first_msn, b->first_msn);
     assert_int_equal(a->duration_us, b->duration_us);
     assert_int_equal(a->wall_us, b->wall_us);
 }
