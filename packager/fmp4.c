@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/base/limits.h>
 
 #include "fmp4_box.h"
@@ -11,6 +12,7 @@
 enum { TFHD_DEFAULT_BASE_IS_MOOF = 0x020000 };
 enum { TRUN_DATA_OFFSET = 0x1, TRUN_DURATION = 0x100, TRUN_SIZE = 0x200, TRUN_FLAGS = 0x400, TRUN_COMPOSITION = 0x800 };
 #define TRUN_ENTRY_BYTES 16
+#define SMALL_PAYLOAD_BYTES 1024
 #define HEADER_BYTES_MAX (256 + SEGMENT_SAMPLES_MAX * TRUN_ENTRY_BYTES)
 
 uint32_t fmp4_timescale(const struct codec_facts *facts)
@@ -72,22 +74,55 @@ static void write_header(struct byte_writer *w, uint32_t sequence, const struct 
     write_text(w, "mdat");
 }
 
+/* Audio frames and other small payloads are copied behind the header: a reference each would hold more memory than they do, in
+ * the blob and the piece, and cost a writer more than the bytes. */
+static bool is_small(const struct fmp4_sample *s)
+{
+    return s->payload.bytes <= SMALL_PAYLOAD_BYTES;
+}
+
+/* Header and small payloads in one blob; pieces of it and of the large payloads in order. Returns how many. */
+static size_t lay_out(const struct byte_writer *header, const struct fmp4_sample *samples, size_t count,
+                      struct blob *own, struct piece *pieces)
+{
+    uint8_t *at = blob_data(own);
+    size_t used = 1;
+    memcpy(at, header->data, header->bytes);
+    pieces[0] = (struct piece){ own, at, header->bytes };
+    at += header->bytes;
+    for (size_t i = 0; i < count; i++) {
+        struct piece *last = &pieces[used - 1];
+        if (!is_small(&samples[i])) {
+            pieces[used++] = samples[i].payload;
+            continue;
+        }
+        memcpy(at, samples[i].payload.data, samples[i].payload.bytes);
+        if (last->blob == own)
+            last->bytes += samples[i].payload.bytes;
+        else
+            pieces[used++] = (struct piece){ own, at, samples[i].payload.bytes };
+        at += samples[i].payload.bytes;
+    }
+    return used;
+}
+
 struct frozen *fmp4_chunk_write(uint32_t sequence, const struct fmp4_sample *samples, size_t count, bool begins_segment)
 {
     assert(count > 0 && samples[0].dts >= 0);
     struct byte_writer w;
     byte_writer_init(&w, HEADER_BYTES_MAX);
     write_header(&w, sequence, samples, count, begins_segment);
+    size_t own_bytes = w.bytes;
+    for (size_t i = 0; i < count; i++) own_bytes += is_small(&samples[i]) ? samples[i].payload.bytes : 0;
     struct piece *pieces = w.failed ? NULL : malloc((count + 1) * sizeof *pieces);
-    struct blob *header = pieces ? blob_copy(w.data, w.bytes) : NULL;
-    struct frozen *segment = NULL;
-    if (header) {
-        pieces[0] = (struct piece){ header, blob_data(header), blob_bytes(header) };
-        for (size_t i = 0; i < count; i++) pieces[i + 1] = samples[i].payload;
-        segment = frozen_create(pieces, count + 1);
+    struct blob *own = pieces ? blob_create(own_bytes) : NULL;
+    struct frozen *chunk = NULL;
+    if (own) {
+        const size_t used = lay_out(&w, samples, count, own, pieces);
+        chunk = frozen_create(pieces, used);
     }
-    blob_unref(header);
+    blob_unref(own);
     free(pieces);
     byte_writer_deinit(&w);
-    return segment;
+    return chunk;
 }
