@@ -57,8 +57,7 @@ static enum weir_err close_page(struct past *p)
 
 enum weir_err past_add(struct past *p, const struct past_entry *entry, struct byte_span lines)
 {
-    const size_t count = past_count(p);
-    assert(!count || past_at(p, count - 1)->msn + 1 == entry->msn);
+    assert(!past_count(p) || past_at(p, past_count(p) - 1)->msn + 1 == entry->msn);
     if (p->open_count == PAGE_ENTRIES || p->open.bytes + lines.bytes > PAGE_BYTES_MAX) {
         const enum weir_err err = close_page(p);
         if (err) return err;
