@@ -1,4 +1,4 @@
-"""GStreamer's two RTMP sinks publish: rtmp2sink with its own code, rtmpsink with librtmp."""
+"""GStreamer's sinks publish: rtmp2sink with its own code, rtmpsink with librtmp, srtsink with libsrt."""
 import unittest
 
 import cmaf
@@ -10,9 +10,9 @@ SOUND = ["audiotestsrc", "is-live=true", "!", "audio/x-raw,rate=48000,channels=2
 
 
 class GStreamer(unittest.TestCase):
-    def publish(self, sink):
+    def publish(self, sink, muxer=("flvmux", "name=mux", "streamable=true"), target=lambda server: [f"location={server.rtmp('gst')}"]):
         with Server() as server:
-            command = ["gst-launch-1.0", "-q", *PICTURE, *SOUND, "flvmux", "name=mux", "streamable=true", "!", sink, f"location={server.rtmp('gst')}"]
+            command = ["gst-launch-1.0", "-q", *PICTURE, *SOUND, *muxer, "!", sink, *target(server)]
             with Encoder(command) as encoder:
                 wait_segments(server, "gst", "video", 4)
                 wait_segments(server, "gst", "audio", 4)
@@ -26,6 +26,10 @@ class GStreamer(unittest.TestCase):
 
     def test_rtmp2sink(self):
         self.publish("rtmp2sink")
+
+    def test_srtsink(self):
+        self.publish("srtsink", ("mpegtsmux", "name=mux", "alignment=7"),
+                     lambda server: [f"uri=srt://127.0.0.1:{server.srt_ports[0]}", "streamid=#!::r=live/gst,m=publish", "latency=200"])
 
     def test_rtmpsink_of_librtmp(self):
         self.publish("rtmpsink")

@@ -19,7 +19,7 @@ def write(path, text):
         file.write(text)
 
 
-def obs(server, home, url_path, key):
+def obs(home, address, key):
     base = os.path.join(home, ".config/obs-studio")
     write(f"{base}/global.ini", "[General]\nFirstRun=true\nLastVersion=486539266\nEnableAutoUpdates=false\n"
           "[Basic]\nProfile=weir\nProfileDir=weir\nSceneCollection=weir\nSceneCollectionFile=weir\nConfigOnNewProfile=false\n")
@@ -27,7 +27,7 @@ def obs(server, home, url_path, key):
           "[SimpleOutput]\nVBitrate=800\nStreamEncoder=x264\nPreset=ultrafast\nABitrate=96\nUseAdvanced=false\n"
           "[Video]\nBaseCX=640\nBaseCY=360\nOutputCX=640\nOutputCY=360\nFPSType=0\nFPSCommon=30\n[Audio]\nSampleRate=48000\nChannelSetup=Stereo\n")
     write(f"{base}/basic/profiles/weir/service.json", json.dumps({"type": "rtmp_custom", "settings": {
-        "server": f"rtmp://127.0.0.1:{server.rtmp_port}{url_path}", "key": key, "use_auth": False, "bwtest": False}}))
+        "server": address, "key": key, "use_auth": False, "bwtest": False}}))
     source = {"id": "color_source_v3", "versioned_id": "color_source_v3", "name": "colour", "settings": {"color": COLOUR, "width": 640, "height": 360}, "enabled": True}
     item = {"name": "colour", "visible": True, "id": 1, "pos": {"x": 0.0, "y": 0.0}, "scale": {"x": 1.0, "y": 1.0}, "align": 5, "bounds_type": 0}
     scene = {"id": "scene", "versioned_id": "scene", "name": "Scene", "settings": {"custom_size": False, "id_counter": 1, "items": [item]}, "enabled": True}
@@ -42,16 +42,19 @@ def obs(server, home, url_path, key):
 
 
 class Obs(unittest.TestCase):
-    def publish(self, url_path, key, name):
+    def publish(self, address_of, key, name):
         home = tempfile.mkdtemp(prefix="weir-obs-")
         with Server() as server:
-            process = obs(server, home, url_path, key)
+            address = address_of(server)
+            process = obs(home, address, key)
             try:
                 wait_segments(server, name, "audio", 6, 90)
                 wait_segments(server, name, "video", 6, 90)
                 facts = server.stream(name)
-                print(f"{url_path} + {key!r}: {[t['codec_string'] for t in facts['tracks']]}, keyframes every {facts['keyframe_interval_ms']} ms, "
+                print(f"{address} + {key!r}: {[t['codec_string'] for t in facts['tracks']]}, keyframes every {facts['keyframe_interval_ms']} ms, "
                       f"forced cuts {facts['segments_forced']}, repairs {sum(facts['repairs'].values())}")
+                if address.startswith("srt"):
+                    self.assertEqual(facts["transport"]["latency_ms"], 300, "OBS counts latency in microseconds")
                 self.assertEqual([t["codec"] for t in facts["tracks"]], ["h264", "aac"])
                 self.assertIn("RESOLUTION=640x360", server.text(f"/live/{name}/index.m3u8"))
                 for rendition in ("video", "audio"):
@@ -77,10 +80,16 @@ class Obs(unittest.TestCase):
         shutil.rmtree(home, ignore_errors=True)
 
     def test_server_and_key(self):
-        self.publish("/live", "studio", "studio")
+        self.publish(lambda server: f"rtmp://127.0.0.1:{server.rtmp_port}/live", "studio", "studio")
 
     def test_everything_in_the_server_half(self):
-        self.publish("/live/studio", "", "studio")
+        self.publish(lambda server: f"rtmp://127.0.0.1:{server.rtmp_port}/live/studio", "", "studio")
+
+    def test_srt(self):
+        self.publish(lambda server: f"srt://127.0.0.1:{server.srt_ports[0]}?streamid=publish:live/studio&latency=300000", "", "studio")
+
+    def test_srt_with_the_standard_stream_id(self):
+        self.publish(lambda server: f"srt://127.0.0.1:{server.srt_ports[0]}?streamid=#!::r=live/studio,m=publish&latency=300000", "", "studio")
 
 
 if __name__ == "__main__":
