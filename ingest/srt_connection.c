@@ -271,6 +271,19 @@ static bool start_publication(struct srt_connection *c, const struct publish_req
     return c->publication != NULL;
 }
 
+/* libsrt takes the caller's key length where only the path says another. */
+static bool has_weak_key(const struct srt_home *home, SRTSOCKET socket, const struct publish_request *request,
+                         const void *look_port)
+{
+    const struct srt_server_config *config = &home->shared->config;
+    struct srt_options options;
+    struct stream_policy policy;
+    if (config->look(config->context, look_port, request, &options, &policy) != PUBLISH_ALLOWED) return false;
+    const bool is_weak = options.passphrase[0] && srt_library_get_number(socket, SRTO_PBKEYLEN) < options.key_bytes;
+    explicit_bzero(options.passphrase, sizeof options.passphrase);
+    return is_weak;
+}
+
 static void refuse_now(struct srt_home *home, SRTSOCKET socket, const char *peer, enum counter counter, const char *why)
 {
     counter_add(home->counters, counter, 1);
@@ -279,7 +292,7 @@ static void refuse_now(struct srt_home *home, SRTSOCKET socket, const char *peer
 }
 
 void srt_connection_accept(struct srt_home *home, SRTSOCKET socket, const struct sockaddr_storage *peer,
-                           const struct srt_streamid_rules *rules)
+                           const struct srt_streamid_rules *rules, const void *look_port)
 {
     loop_assert_current(home->loop);
     struct srt_shared *shared = home->shared;
@@ -295,6 +308,11 @@ void srt_connection_accept(struct srt_home *home, SRTSOCKET socket, const struct
     explicit_bzero(streamid, sizeof streamid);
     if (code) {
         refuse_now(home, socket, request.peer, COUNTER_PUBLISH_REFUSED_NAME, why);
+        return;
+    }
+    if (has_weak_key(home, socket, &request, look_port)) {
+        refuse_now(home, socket, request.peer, COUNTER_SRT_HANDSHAKE_FAILED,
+                   "this name wants a longer AES key (srt.pbkeylen): set pbkeylen in the encoder");
         return;
     }
     if (!address_counts_add(&shared->addresses, request.address, shared->config.connections_per_address_max)) {

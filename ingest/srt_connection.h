@@ -11,7 +11,7 @@ struct srt_connection;
 
 /* A socket that a port accepted; taken over, also on failure. */
 void srt_connection_accept(struct srt_home *home, SRTSOCKET socket, const struct sockaddr_storage *peer,
-                           const struct srt_streamid_rules *rules);
+                           const struct srt_streamid_rules *rules, const void *look_port);
 
 /* A socket that is connected to where a stream is pulled from; taken over, also on failure. request is copied. ended() comes exactly once, and
  * not from within this call; lasted_us: how long it carried frames. */

@@ -96,6 +96,8 @@ const char *srt_library_apply(SRTSOCKET socket, const struct srt_options *o, enu
     if (role == SRT_ROLE_LISTENER) {
         /* a path's passphrase is set on the caller's own socket: nobody is refused for having one before that is known */
         if (!set_number(socket, SRTO_UDP_RCVBUF, o->udp_buffer_bytes)) return "udp_rcvbuf";
+        /* told to callers before they say which path they want: those that have not set one take it */
+        if (o->key_bytes && !set_number(socket, SRTO_PBKEYLEN, o->key_bytes)) return "pbkeylen";
         return set_flag(socket, SRTO_RCVSYN, false) ? NULL : "non-blocking mode";
     }
     if (role == SRT_ROLE_CALLER && !set_flag(socket, SRTO_RCVSYN, false)) return "non-blocking mode";

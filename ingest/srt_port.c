@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <weir/base/net.h>
 
 #include "srt_connection.h"
+#include "srt_guard.h"
 #include "srt_library.h"
 #include "token_bucket.h"
 
@@ -37,6 +39,7 @@ struct srt_port {
     struct srt_home *home;
     struct srt_streamid_rules rules;
     const void *look_port;
+    int fd; /* of our own on the socket that libsrt has: for what the kernel says of it */
     /* the loop's */
     struct knock knocks[KNOCKS_MAX];
     /* of libsrt's receiving thread alone */
@@ -223,7 +226,7 @@ static void on_ready(struct srt_watch *w, int events)
     char text[NET_PEER_BYTES];
     net_format_peer(&peer, text);
     forget_knock(p, text);
-    srt_connection_accept(p->home, socket, &peer, &p->rules);
+    srt_connection_accept(p->home, socket, &peer, &p->rules, p->look_port);
 }
 
 bool srt_port_tick(struct srt_port *p, int64_t now_us)
@@ -280,12 +283,17 @@ static enum weir_err bind_and_listen(struct srt_port *p, const struct srt_port_c
     int fd = -1;
     const enum weir_err err = net_bind_datagram(config->address, &fd, bound_port);
     if (err) return err;
+    if (srt_guard_attach(fd))
+        log_event(LOG_INGEST, LOG_WARN, "-", "srt_guard_missing",
+                  "address=%s reason=\"%s\" text=\"this kernel filters no packets: libsrt stands alone\"",
+                  config->address, strerror(errno));
     if (srt_bind_acquire(p->watch.socket, fd) < 0) {
         snprintf(error, SRT_ERROR_BYTES, "libsrt: %s", srt_getlasterror_str());
         close(fd);
         return WEIR_IO;
     }
     say_buffer(fd, config);
+    p->fd = dup(fd);
     if (srt_listen(p->watch.socket, BACKLOG) < 0) {
         snprintf(error, SRT_ERROR_BYTES, "libsrt: %s", srt_getlasterror_str());
         return WEIR_IO;
@@ -300,6 +308,7 @@ enum weir_err srt_port_create(struct srt_port **out, struct srt_home *home, cons
     error[0] = 0;
     if (!p) return WEIR_NOMEM;
     p->home = home;
+    p->fd = -1;
     p->rules = config->rules;
     p->look_port = config->look_port;
     p->watch = (struct srt_watch){ .socket = SRT_INVALID_SOCK, .ready = on_ready };
@@ -327,8 +336,16 @@ void srt_port_destroy(struct srt_port *p)
         srt_close(p->watch.socket); /* no call to on_caller is under way or comes after this */
     }
     while (loop_drain(p->home->loop)) continue; /* notes that point here */
+    if (p->fd >= 0) close(p->fd);
     free(p->attempts_of);
     free(p);
+}
+
+uint64_t srt_port_datagrams_dropped(const struct srt_port *p)
+{
+    uint32_t figures[SK_MEMINFO_VARS] = { 0 };
+    socklen_t bytes = sizeof figures;
+    return getsockopt(p->fd, SOL_SOCKET, SO_MEMINFO, figures, &bytes) ? 0 : figures[SK_MEMINFO_DROPS];
 }
 
 const struct counters *srt_port_counters(const struct srt_port *p)

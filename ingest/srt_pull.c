@@ -1,15 +1,18 @@
 #include "srt_pull.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
 #include <weir/base/net.h>
 
 #include "resolve.h"
 #include "srt_connection.h"
+#include "srt_guard.h"
 #include "srt_library.h"
 
 #define PAUSE_US_MIN (1000 * 1000LL)
@@ -100,6 +103,16 @@ static const char *dial(struct srt_pull *p, const struct sockaddr_storage *addre
     if (url->streamid[0] &&
         srt_setsockflag(p->watch.socket, SRTO_STREAMID, url->streamid, (int)strlen(url->streamid)) < 0)
         return "libsrt does not take the stream id";
+    const char *any = address->ss_family == AF_INET6 ? "[::]:0" : "0.0.0.0:0";
+    int fd = -1;
+    uint16_t port;
+    if (net_bind_datagram(any, &fd, &port)) return "no UDP socket";
+    if (srt_guard_attach(fd))
+        log_event(LOG_INGEST, LOG_WARN, p->config.stream, "srt_guard_missing", "reason=\"%s\"", strerror(errno));
+    if (srt_bind_acquire(p->watch.socket, fd) < 0) {
+        close(fd);
+        return srt_getlasterror_str();
+    }
     if (srt_pass_watch(p->home->pass, &p->watch, SRT_EPOLL_OUT | SRT_EPOLL_ERR))
         return "libsrt does not watch the socket";
     const int bytes = address->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);

@@ -158,3 +158,12 @@ size_t srt_server_counters(const struct srt_server *s, const struct counters **o
     }
     return count;
 }
+
+uint64_t srt_server_datagrams_dropped(const struct srt_server *s)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < s->branch_count; i++) {
+        if (s->branches[i]->port) sum += srt_port_datagrams_dropped(s->branches[i]->port);
+    }
+    return sum;
+}

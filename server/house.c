@@ -349,6 +349,11 @@ uint32_t house_srt_connections(const struct house *h)
     return srt_server_connections(house_srt_server(h->srt));
 }
 
+uint64_t house_srt_datagrams_dropped(const struct house *h)
+{
+    return srt_server_datagrams_dropped(house_srt_server(h->srt));
+}
+
 size_t house_counters(const struct house *h, const struct counters *out[HOUSE_COUNTERS_MAX])
 {
     struct loop *const *srt_loops = NULL;

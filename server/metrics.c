@@ -170,6 +170,11 @@ struct frozen *metrics_render(struct house *h)
     gauge(&w, "resident_bytes", "memory in use, as the kernel counts it", resident_bytes());
     gauge(&w, "rtmp_connections", "open RTMP connections", house_rtmp_connections(h));
     gauge(&w, "srt_connections", "open SRT connections", house_srt_connections(h));
+    write_format(&w,
+                 "# HELP weir_srt_datagrams_dropped_total packets that the kernel dropped before libsrt: buffer full, "
+                 "or unsound\n"
+                 "# TYPE weir_srt_datagrams_dropped_total counter\nweir_srt_datagrams_dropped_total %llu\n",
+                 (unsigned long long)house_srt_datagrams_dropped(h));
     gauge(&w, "http_connections", "open HTTP connections", house_http_connections(h));
     write_counters(&w, h);
     write_streams(&w, h);

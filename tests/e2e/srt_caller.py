@@ -11,7 +11,7 @@ LIBRARY.srt_rejectreason_str.restype = ctypes.c_char_p
 
 # the numbers of srt.h
 OPTIONS = {"passphrase": 26, "pbkeylen": 27, "latency": 23, "streamid": 46, "conntimeo": 36, "lossmaxttl": 42, "packetfilter": 60, "rcvsyn": 2,
-           "rcvlatency": 43, "fc": 4, "peeridletimeo": 55, "mss": 0, "payloadsize": 49, "minversion": 45}
+           "rcvlatency": 43, "fc": 4, "peeridletimeo": 55, "mss": 0, "payloadsize": 49, "kmrefreshrate": 51, "kmpreannounce": 52, "minversion": 45}
 TEXTS = ("passphrase", "streamid", "packetfilter")
 BAD_SECRET, UNSECURE = 10, 11
 

@@ -1,6 +1,8 @@
 """SRT: who is let in and who hears what, streams from real senders, and what becomes of broken ones."""
 import os
-import signal
+import random
+import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -17,7 +19,7 @@ srt:
   ports:
     - {listen: "127.0.0.1:0", stream: live/van, default_mode: publish}
 paths:
-  - {match: live/locked, srt: {passphrase: "the-secret-of-locked", pbkeylen: 32}}
+  - {match: "live/locked*", srt: {passphrase: "the-secret-of-locked", pbkeylen: 32}}
   - {match: live/keyed, publish: {access: key, key: "canary-key-4711"}}
   - {match: live/closed, publish: {access: deny}}
 """
@@ -44,20 +46,36 @@ class Admission(unittest.TestCase):
                 (0, {"streamid": "#!::r=live/keyed,m=publish,s=canary-key-4711"}),
                 (1403, {"streamid": "live/closed"}), (1405, {"streamid": "#!::r=live/a"}), (1405, {"streamid": "read:live/a"}),
                 (UNSECURE, {"streamid": "live/locked"}), (BAD_SECRET, {"streamid": "live/locked", "passphrase": "not-the-secret"}),
-                (0, {"streamid": "live/locked", "passphrase": "the-secret-of-locked"}), (UNSECURE, {"streamid": "live/z", "passphrase": "nobody-asked-for"}),
+                (0, {"streamid": "live/locked", "passphrase": "the-secret-of-locked", "pbkeylen": 32}), (UNSECURE, {"streamid": "live/z", "passphrase": "nobody-asked-for"}),
             )
             for code, options in answers:
                 self.assertEqual(code_of(port, **options), code, options)
             for options in ({}, {"streamid": "#!::r=live/other"}):
                 self.assertEqual(code_of(van, **options), 0, options)
+            with Caller(port, streamid="live/locked2", passphrase="the-secret-of-locked", pbkeylen=16) as weak:
+                wait_for("the short key to be refused", lambda: not weak.is_connected())
+            self.assertIn("wants a longer AES key", server.log())
             wait_for("the last refusals in the log", lambda: server.log().count("reason=handshake") == 3)
             log = server.log()
             for words in ("code=1401 reason=unauthorized", "code=1403 reason=forbidden", "live/locked publish_refused", "live/van publish_started"):
                 self.assertIn(words, log)
             for secret in ("canary", "the-secret-of-locked", "not-the-secret", "nobody-asked-for"):
                 self.assertNotIn(secret, log)
-            self.assertEqual(server.counter("srt_handshake_failures"), 3)
+            self.assertEqual(server.counter("srt_handshake_failures"), 4)
             wait_for("all to be gone", lambda: server.json("/api/v1/server")["srt_connections"] == 0)
+
+    def test_new_keys_on_the_way(self):
+        with Server(config=CONFIG) as server:
+            with Caller(server.srt_ports[0], streamid="live/locked", passphrase="the-secret-of-locked", pbkeylen=32, kmrefreshrate=300, kmpreannounce=100) as caller:
+                wait_for("the publisher", lambda: server.stream("locked"))
+                for index in range(2000):
+                    caller.send(bytes([0x47]) * 188)
+                    if index % 50 == 0:
+                        time.sleep(0.01)
+                wait_for("all that was sent", lambda: server.counter("srt_messages_received") == 2000)
+                self.assertIn("encryption=aes-256", server.log())
+                wait_for("figures", lambda: server.stream("locked")["transport"]["packets"] == 2000)
+                self.assertEqual(server.stream("locked")["transport"]["packets_undecryptable"], 0)
 
     def test_limits(self):
         with Server("srt.attempts_per_address=2", "ingest.publish=1s", "srt.connections=2") as server:
@@ -73,6 +91,45 @@ class Admission(unittest.TestCase):
             codes = [code_of(port, streamid="live/a") for _ in range(12)]
             self.assertIn(1402, codes)
             self.assertGreater(server.counter("srt_refused_attempts"), 0)
+
+
+class Hostile(unittest.TestCase):
+    def test_handshakes_that_would_break_the_library(self):
+        """A flow window of gigabytes, an MTU that no response fits in: one such packet from anyone ends a process that stands on libsrt 1.5.1 alone."""
+        with Server() as server:
+            self.assertEqual(shake(server.srt_ports[0]), -1, "a sound one is answered with a conclusion")
+            wait_for("the connection", lambda: server.json("/api/v1/server")["srt_connections"] == 1)
+            rss, dropped = server.rss_bytes(), server.counter("srt_datagrams_dropped")
+            for wrong in ({"flow": 0x04000000}, {"flow": 0xFFFFFFFF}, {"mtu": 60}, {"mtu": 0xFFFFFFFF}, {"key_material": 300}):
+                self.assertIsNone(shake(server.srt_ports[0], **wrong), wrong)
+            self.assertEqual(server.counter("srt_datagrams_dropped") - dropped, 5)
+            self.assertLess(server.rss_bytes() - rss, 2e6 if "build/release" in os.environ["WEIR"] else 20e6)
+            self.assertEqual(code_of(server.srt_ports[0], streamid="live/after"), 0)
+
+
+def shake(port, flow=8192, mtu=1500, key_material=0):
+    """A whole handshake by hand (draft-sharabayko-srt, 4.3.1). The type of the last answer, or None when there was none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.3 * PATIENCE)
+        s.connect(("127.0.0.1", port))
+        number = random.getrandbits(29)
+
+        def packet(version, extension, kind, cookie, blocks=b"", flow=8192, mtu=1500):
+            return (struct.pack(">IIII", 0x80000000, 0, 1, 0) + struct.pack(">IHHIIIiII", version, 0, extension, number, mtu, flow, kind, number, cookie) +
+                    b"\x01\x00\x00\x7f" + bytes(12) + blocks)
+        s.send(packet(4, 2, 1, 0))
+        cookie = struct.unpack(">I", s.recv(2000)[44:48])[0]
+        name = f"live/by-hand{number}".encode()
+        name += bytes(-len(name) % 4)
+        blocks = struct.pack(">HHIII", 1, 3, 0x010501, 0xBF, 120 << 16 | 120)
+        if key_material:
+            blocks += struct.pack(">HH", 3, key_material // 4) + bytes(key_material)
+        blocks += struct.pack(">HH", 5, len(name) // 4) + b"".join(name[i:i + 4][::-1] for i in range(0, len(name), 4))
+        s.send(packet(5, 5, -1, cookie, blocks, flow, mtu))
+        try:
+            return struct.unpack(">i", s.recv(2000)[36:40])[0]
+        except TimeoutError:
+            return None
 
 
 class Streams(unittest.TestCase):
@@ -154,7 +211,6 @@ class Streams(unittest.TestCase):
 
 
 def free_udp_port():
-    import socket
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -59,6 +59,16 @@
 #define SRT_ATTEMPTS_PER_SECOND 40           /* of one port, and three seconds' worth at once: refuse (srt.attempts) */
 #define SRT_ATTEMPTS_PER_ADDRESS_PER_SECOND 10 /* and four seconds' worth at once: refuse (srt.attempts_per_address) */
 
+/* what a peer may say to libsrt at all: dropped in the kernel (ingest/srt_guard.h) */
+#define SRT_PEER_MTU_MIN 576
+#define SRT_PEER_MTU_MAX 65535
+#define SRT_PEER_FLIGHT_MIN 32
+#define SRT_PEER_FLIGHT_MAX 102400
+#define SRT_KEY_MATERIAL_BYTES_MAX 104 /* two keys of 32 bytes, wrapped, with what stands around them */
+#define SRT_HANDSHAKE_BLOCKS_MAX 8
+#define SRT_EXTENSION_BYTES_MAX 128
+#define SRT_DROP_REQUEST_PACKETS_MAX 131072
+
 /* -- media -- */
 #define CODEC_CONFIG_BYTES_MAX (4 * KIB)  /* refuse the configuration */
 #define NAL_UNITS_PER_FRAME_MAX 4096      /* refuse the frame */

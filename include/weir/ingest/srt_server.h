@@ -67,6 +67,9 @@ uint32_t srt_server_connections(const struct srt_server *s);
 /* The counters of libsrt's receiving threads, one for each port, beside those of the loops. Returns how many; lent. */
 size_t srt_server_counters(const struct srt_server *s, const struct counters **out, size_t max);
 
+/* What the kernel dropped of what came to the ports: bursts over the buffer (srt.udp_rcvbuf), and what the guard keeps from libsrt. */
+uint64_t srt_server_datagrams_dropped(const struct srt_server *s);
+
 /* NULL: libsrt takes them all; else the key of the first that it does not. After srt_server_create. */
 const char *srt_options_refused(const struct srt_options *options);
 
