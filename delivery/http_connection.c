@@ -293,6 +293,7 @@ static void read_bytes(struct http_connection *c)
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     struct http_connection *c = context;
+    if (what & EV_TIMEOUT) c->watched &= (uint8_t)~WIRE_READABLE; /* of read_on: libevent took the event out with it */
     if (c->is_lingering) {
         throw_away(c);
         return;

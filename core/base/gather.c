@@ -85,6 +85,7 @@ static void begin_gathering(struct gather *g)
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     struct gather *g = context;
+    if (what & EV_TIMEOUT) event_add(g->readable, NULL); /* of pass_soon: libevent took the event out with it */
     serve(g);
     if (g->gather_us > 0 && g->active >= ACTIVE_TO_GATHER) begin_gathering(g);
     pass_soon(g);

@@ -141,19 +141,23 @@ static inline bool handle(void *context, struct loop *loop, const char *path, st
         }                                                                                                              \
     } while (0)
 
-static inline void house_open(struct house *h, struct http_server_config config)
+/* prepare: NULL, or makes config.tls of the loop; *tls_port is HTTPS then. */
+static inline void house_open_with(struct house *h, struct http_server_config config,
+                                   void *(*prepare)(struct loop *loop, void *context), void *context,
+                                   uint16_t *tls_port)
 {
     *h = (struct house){ .port = 0 };
     const struct registry_config registry = {
         .furnish = furnish, .streams_max = 8, .silent_us = 5000000, .retain_us = 60000000
     };
+    static const char *const everyone[] = { "*" };
     assert_int_equal(loop_create(&h->loop, "test"), WEIR_OK);
     assert_int_equal(registry_create(&h->registry, &registry), WEIR_OK);
     config.registry = h->registry;
     config.loops = &h->loop;
     config.loop_count = 1;
     config.handler = handle;
-    static const char *const everyone[] = { "*" };
+    if (prepare) config.tls = prepare(h->loop, context);
     if (!config.origins) config.origins = everyone, config.origin_count = 1;
     if (!config.connections_max) config.connections_max = 1000;
     if (!config.header_us) config.header_us = DEADLINE_US;
@@ -161,12 +165,18 @@ static inline void house_open(struct house *h, struct http_server_config config)
     if (!config.stall_us) config.stall_us = DEADLINE_US;
     assert_int_equal(http_server_create(&h->server, &config), WEIR_OK);
     assert_int_equal(http_server_listen(h->server, "127.0.0.1:0", &h->port), WEIR_OK);
+    if (prepare) assert_int_equal(http_server_listen_tls(h->server, "127.0.0.1:0", tls_port), WEIR_OK);
     assert_int_equal(loop_start(h->loop), WEIR_OK);
     assert_int_equal(loop_post(h->loop, do_claim, h, NULL), WEIR_OK);
     WAIT_UNTIL(h->is_published);
 }
 
-static inline void house_close(struct house *h)
+static inline void house_open(struct house *h, struct http_server_config config)
+{
+    house_open_with(h, config, NULL, NULL, NULL);
+}
+
+static inline void house_stop(struct house *h)
 {
     assert_int_equal(loop_post(h->loop, do_release, h, NULL), WEIR_OK);
     http_server_stop_accepting(h->server);
@@ -175,9 +185,19 @@ static inline void house_close(struct house *h)
     while (loop_drain(h->loop)) continue;
     http_server_destroy(h->server);
     while (loop_drain(h->loop)) continue;
+}
+
+static inline void house_free(struct house *h)
+{
     live_edge_unref(h->edge);
     registry_destroy(h->registry);
     loop_destroy(h->loop);
+}
+
+static inline void house_close(struct house *h)
+{
+    house_stop(h);
+    house_free(h);
 }
 
 static inline uint64_t counted(const struct house *h, enum counter id)
