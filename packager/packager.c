@@ -48,6 +48,7 @@ struct packager {
     struct track_set tracks;
     struct rendition *video;
     struct lane lanes[AUDIO_TRACKS_MAX];
+    size_t lane_count;   /* up to the highest track that ever had a packet */
     struct lane *leader; /* NULL: video leads, or nobody yet */
     struct multivariant *multivariant;
     struct segmenter segmenter;
@@ -97,7 +98,7 @@ static void fill_past(struct packager *p, struct rendition *r)
 {
     if (!p->resume) return;
     rendition_resume(r, p->resume);
-    for (size_t i = 0; i <= AUDIO_TRACKS_MAX && p->msn > p->resume->next_msn; i++) {
+    for (size_t i = 0; i <= p->lane_count && p->msn > p->resume->next_msn; i++) {
         const struct rendition *other = rendition_at(p, i);
         if (!other || !other->listed) continue;
         rendition_follow(r, other, p->msn);
@@ -159,7 +160,7 @@ static struct rendition *ready_audio(struct packager *p, struct lane *lane)
 /* Audio that has begun and whose first segment is still to be published is waited for before players are told what there is. */
 static bool is_audio_awaited(const struct packager *p)
 {
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i < p->lane_count; i++) {
         const struct lane *lane = &p->lanes[i];
         if (lane->rendition && !lane->rendition->has_published && queue_count(&lane->cuts) > 0) return true;
     }
@@ -170,14 +171,14 @@ static void update_multivariant(struct packager *p)
 {
     struct multivariant_sources sources = { .video = p->video, .tracks = &p->tracks };
     if (is_audio_awaited(p)) return;
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) sources.audio[i] = p->lanes[i].rendition;
+    for (size_t i = 0; i < p->lane_count; i++) sources.audio[i] = p->lanes[i].rendition;
     multivariant_update(p->multivariant, p->edge, &sources);
 }
 
 static size_t collect_reports(const struct packager *p, const struct rendition *self, struct playlist_report *out)
 {
     size_t count = 0;
-    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i <= p->lane_count; i++) {
         const struct rendition *r = rendition_at(p, i);
         if (r && r != self && r->has_published) out[count++] = rendition_report(r);
     }
@@ -188,7 +189,7 @@ static size_t collect_reports(const struct packager *p, const struct rendition *
 static void publish_changes(struct packager *p)
 {
     bool is_any = false;
-    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i <= p->lane_count; i++) {
         struct rendition *r = rendition_at(p, i);
         if (!r || !r->is_changed) continue;
         struct playlist_report reports[AUDIO_TRACKS_MAX];
@@ -196,7 +197,11 @@ static void publish_changes(struct packager *p)
         if (rendition_publish(r, reports, count)) continue; /* no memory: the next one tries again */
         is_any = true;
     }
-    if (is_any) update_multivariant(p);
+    if (!is_any) return;
+    update_multivariant(p);
+    uint64_t held_bytes = 0;
+    for (size_t i = 0; i <= p->lane_count; i++) held_bytes += rendition_held_bytes(rendition_at(p, i));
+    figure_set(&live_edge_figures(p->edge)->window_bytes, held_bytes);
 }
 
 /* How many more numbers may be used now: a restart begins with the clock's, which must be higher by then. */
@@ -281,14 +286,14 @@ static void advance(struct packager *p, struct lane *lane, bool is_flush)
 
 static void advance_followers(struct packager *p, bool is_flush)
 {
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i < p->lane_count; i++) {
         if (&p->lanes[i] != p->leader) advance(p, &p->lanes[i], is_flush);
     }
 }
 
 static void resolve_all_cuts(struct packager *p)
 {
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i < p->lane_count; i++) {
         while (queue_count(&p->lanes[i].cuts)) resolve_cut(p, &p->lanes[i]);
     }
 }
@@ -303,7 +308,7 @@ static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, in
                                      .is_muted = p->is_muted,
                                      .duration_us = r ? rendition_open_us(r) : 0,
                                      .wall_us = r ? r->open.wall_us : 0 };
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i < p->lane_count; i++) {
         struct lane *lane = &p->lanes[i];
         if (lane == p->leader || (!lane->rendition && !queue_count(&lane->pending))) continue;
         if (queue_count(&lane->cuts) == CUTS_WAITING_MAX) resolve_cut(p, lane); /* the oldest has waited long enough */
@@ -397,7 +402,7 @@ static void begin_video(struct packager *p, const struct media_packet *packet)
     const bool was_led = p->leader != NULL;
     if (was_led) close_leader(p, packet->pts_90k, -1);
     /* audio from before the first picture has nobody to go with */
-    for (size_t i = 0; !was_led && i < AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; !was_led && i < p->lane_count; i++) {
         const struct media_packet *head;
         while ((head = queue_peek(&p->lanes[i].pending)) && head->pts_90k < packet->pts_90k)
             take_pending(p, &p->lanes[i], false);
@@ -470,6 +475,7 @@ static void take_video(struct packager *p, const struct media_packet *packet)
 static void take_audio(struct packager *p, const struct media_packet *packet)
 {
     struct lane *lane = &p->lanes[packet->track];
+    if (packet->track >= p->lane_count) p->lane_count = (size_t)packet->track + 1;
     if (!p->tracks.audio[lane->track]) {
         note_drop(p, 1);
         return;
@@ -501,16 +507,14 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
         take_video(p, packet);
     else
         take_audio(p, packet);
+    figure_add(&live_edge_figures(p->edge)->window_bytes, packet->payload.bytes);
     publish_changes(p);
-    uint64_t held_bytes = 0;
-    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) held_bytes += rendition_held_bytes(rendition_at(p, i));
-    figure_set(&live_edge_figures(p->edge)->window_bytes, held_bytes);
 }
 
 /* The first audio track that has something, where nobody was given the lead yet. */
 static struct lane *first_waiting(struct packager *p)
 {
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i < p->lane_count; i++) {
         const struct lane *lane = &p->lanes[i];
         if (lane->rendition && rendition_is_open(lane->rendition)) return &p->lanes[i];
     }
@@ -537,7 +541,7 @@ static void flush(struct packager *p)
         close_leader(p, INT64_MAX, -1);
         resolve_all_cuts(p);
     }
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i < p->lane_count; i++) {
         while (queue_count(&p->lanes[i].pending)) take_pending(p, &p->lanes[i], false);
     }
     p->has_era = p->has_video = p->is_open = false;
@@ -574,7 +578,7 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->era_msn = p->msn;
     segmenter_restart(&p->segmenter);
     begin_era_in(p, p->video, p->tracks.video);
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) begin_era_in(p, p->lanes[i].rendition, p->tracks.audio[i]);
+    for (size_t i = 0; i < p->lane_count; i++) begin_era_in(p, p->lanes[i].rendition, p->tracks.audio[i]);
     publish_changes(p);
 }
 
@@ -592,7 +596,7 @@ static void shelve_lists(struct packager *p)
     struct frozen *text = live_edge_acquire_multivariant(p->edge, NULL);
     enum weir_err err = text ? shelf->give_playlist(shelf, "", text) : WEIR_OK;
     frozen_unref(text);
-    for (size_t i = 0; i <= AUDIO_TRACKS_MAX && !err; i++) {
+    for (size_t i = 0; i <= p->lane_count && !err; i++) {
         const struct rendition *r = rendition_at(p, i);
         struct edge_snapshot *s = r ? live_edge_acquire(p->edge, r->config.name, strlen(r->config.name)) : NULL;
         if (s) err = shelf->give_playlist(shelf, r->config.name, edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL));
@@ -605,7 +609,7 @@ static void on_end(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
     flush(p);
-    for (size_t i = 0; i <= AUDIO_TRACKS_MAX; i++) {
+    for (size_t i = 0; i <= p->lane_count; i++) {
         if (rendition_at(p, i)) rendition_end(rendition_at(p, i));
     }
     publish_changes(p);
@@ -624,7 +628,7 @@ static void lane_deinit(struct lane *lane)
 static void on_destroy(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) lane_deinit(&p->lanes[i]);
+    for (size_t i = 0; i < p->lane_count; i++) lane_deinit(&p->lanes[i]);
     rendition_destroy(p->video);
     multivariant_destroy(p->multivariant);
     track_set_deinit(&p->tracks);

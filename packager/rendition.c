@@ -39,6 +39,7 @@ void rendition_destroy(struct rendition *r)
     while (queue_take(&r->segments, &s)) rendition_segment_deinit(&s);
     queue_deinit(&r->segments);
     past_deinit(&r->past);
+    edge_bundle_unref(r->kept);
     /* the open segment's parts are the chunker's still */
     free(r->open.parts);
     r->open.parts = NULL;

@@ -70,6 +70,8 @@ struct rendition {
     /* finished ones, oldest first; `listed` of them are in the playlist */
     struct queue segments;
     size_t listed, parts_kept; /* parts_kept: of finished segments */
+    struct edge_bundle *kept;  /* all that may be fetched of finished segments; made anew when one was added */
+    size_t list_bytes;         /* of the last playlist */
     int64_t published_us;      /* sum of durations */
     uint64_t kept_bytes;
     struct past past;           /* listed in front of them: on the shelf */

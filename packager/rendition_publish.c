@@ -27,8 +27,16 @@ static struct rendition_segment *last_segment(const struct rendition *r)
     return rendition_segment_at(r, queue_count(&r->segments) - 1);
 }
 
+/* What may be fetched of finished segments has changed. */
+static void forget_bundle(struct rendition *r)
+{
+    edge_bundle_unref(r->kept);
+    r->kept = NULL;
+}
+
 void rendition_keep(struct rendition *r, struct rendition_segment *s)
 {
+    forget_bundle(r);
     r->is_changed = true;
     r->expects_cut = false;
     r->published_us += s->duration_us;
@@ -71,6 +79,7 @@ void rendition_drop_oldest(struct rendition *r)
 {
     struct rendition_segment gone;
     if (!queue_take(&r->segments, &gone)) return;
+    forget_bundle(r);
     if (gone.whole.body) r->kept_bytes -= frozen_bytes(gone.whole.body);
     if (gone.parts) r->parts_kept -= gone.part_count;
     rendition_segment_deinit(&gone);
@@ -124,6 +133,7 @@ static void drop_old_parts(struct rendition *r)
         for (uint32_t k = 0; k < s->part_count; k++) frozen_unref(s->parts[k].body);
         free(s->parts);
         s->parts = NULL;
+        forget_bundle(r);
         r->parts_kept -= s->part_count;
     }
 }
@@ -151,17 +161,22 @@ static void add_parts(struct objects *o, const struct rendition_segment *s)
     }
 }
 
-static void collect_objects(const struct rendition *r, struct objects *o)
+/* What may be fetched of finished segments: it changes with them, not with each part. */
+static enum weir_err bundle_kept(struct rendition *r)
 {
+    if (r->kept) return WEIR_OK;
     const size_t segments = queue_count(&r->segments);
-    for (size_t i = 0; i < segments; i++) add_init(o, rendition_segment_at(r, i)->init);
-    add_init(o, r->init);
+    struct objects o = { .items = malloc((2 * segments + r->parts_kept) * sizeof *o.items) };
+    if (!o.items) return WEIR_NOMEM;
+    for (size_t i = 0; i < segments; i++) add_init(&o, rendition_segment_at(r, i)->init);
     for (size_t i = 0; i < segments; i++) {
         const struct rendition_segment *s = rendition_segment_at(r, i);
-        if (s->whole.body) o->items[o->count++] = s->whole;
+        if (s->whole.body) o.items[o.count++] = s->whole;
     }
-    for (size_t i = 0; i < segments && r->parts_kept; i++) add_parts(o, rendition_segment_at(r, i));
-    add_parts(o, &r->open);
+    for (size_t i = 0; i < segments && r->parts_kept; i++) add_parts(&o, rendition_segment_at(r, i));
+    r->kept = edge_bundle_create(o.items, o.count);
+    free(o.items);
+    return r->kept ? WEIR_OK : WEIR_NOMEM;
 }
 
 /* -- playlists -- */
@@ -290,13 +305,14 @@ static struct frozen *join_list(const struct byte_writer *front, const struct pi
     return text;
 }
 
-static struct frozen *render(const struct rendition *r, size_t skipped, const struct hints *hints,
+static struct frozen *render(struct rendition *r, size_t skipped, const struct hints *hints,
                              const struct playlist_report *reports, size_t report_count)
 {
     const size_t past_skipped = skipped < past_count(&r->past) ? skipped : past_count(&r->past);
     struct byte_writer front, back;
     byte_writer_init(&front, PLAYLIST_BYTES_MAX);
     byte_writer_init(&back, PLAYLIST_BYTES_MAX);
+    byte_writer_reserve(&back, r->list_bytes + 512); /* as long as the last one, and a little */
     write_list_head(&front, r);
     if (skipped)
         playlist_write_skip(&front, skipped);
@@ -310,6 +326,7 @@ static struct frozen *render(const struct rendition *r, size_t skipped, const st
     write_list_end(&back, r, hints, reports, report_count);
     struct frozen *text = pages ? join_list(&front, pages, page_count, &back) : NULL;
     free(pages);
+    if (!skipped) r->list_bytes = back.bytes;
     byte_writer_deinit(&front);
     byte_writer_deinit(&back);
     return text;
@@ -324,18 +341,17 @@ struct playlist_report rendition_report(const struct rendition *r)
     return (struct playlist_report){ r->config.name, last->msn, lists_parts_of(r, last) ? last->part_count : 0 };
 }
 
-static struct edge_snapshot *take_snapshot(const struct rendition *r, const struct playlist_report *reports,
+static struct edge_snapshot *take_snapshot(struct rendition *r, const struct playlist_report *reports,
                                            size_t report_count)
 {
     const struct rendition_segment *last = last_segment(r);
     const size_t skipped = skippable(r);
     struct hints hints;
     find_hints(r, &hints);
-    /* of each segment its init, itself and its parts; and the next init */
-    const size_t most = 2 * queue_count(&r->segments) + r->parts_kept + r->open.part_count + 1;
-    struct objects objects = { .items = malloc(most * sizeof *objects.items) };
-    if (!objects.items) return NULL;
-    collect_objects(r, &objects);
+    struct objects own = { .items = malloc((r->open.part_count + 1) * sizeof *own.items) };
+    if (!own.items) return NULL;
+    if (r->init != last->init) add_init(&own, r->init);
+    add_parts(&own, &r->open);
     struct frozen *full = render(r, 0, &hints, reports, report_count);
     struct frozen *delta = full && skipped ? render(r, skipped, &hints, reports, report_count) : NULL;
     struct edge_snapshot *snapshot = NULL;
@@ -352,12 +368,13 @@ static struct edge_snapshot *take_snapshot(const struct rendition *r, const stru
             .part_hint = hints.part,
             .init_hint = hints.init,
             .is_ended = r->is_ended,
-            .objects = objects.items,
-            .object_count = objects.count,
+            .objects = own.items,
+            .object_count = own.count,
+            .bundle = r->kept,
         });
     frozen_unref(full);
     frozen_unref(delta);
-    free(objects.items);
+    free(own.items);
     return snapshot;
 }
 
@@ -367,6 +384,8 @@ enum weir_err rendition_publish(struct rendition *r, const struct playlist_repor
     if (!r->is_changed || !r->listed) return WEIR_OK;
     slide(r);
     drop_old_parts(r);
+    const enum weir_err err = bundle_kept(r);
+    if (err) return err;
     struct edge_snapshot *snapshot = take_snapshot(r, reports, report_count);
     if (!snapshot) return WEIR_NOMEM;
     r->is_changed = false;

@@ -89,6 +89,16 @@ void byte_writer_deinit(struct byte_writer *w)
     *w = (struct byte_writer){ .bytes_max = w->bytes_max };
 }
 
+void byte_writer_reserve(struct byte_writer *w, size_t bytes)
+{
+    if (bytes > w->bytes_max) bytes = w->bytes_max;
+    if (w->failed || bytes <= w->capacity) return;
+    uint8_t *data = realloc(w->data, bytes);
+    if (!data) return; /* whoever writes finds out */
+    w->data = data;
+    w->capacity = bytes;
+}
+
 void byte_writer_clear(struct byte_writer *w)
 {
     w->bytes = 0;

@@ -15,9 +15,47 @@ struct edge_snapshot {
     uint32_t part_count, last_segment_parts, part_target_us, target_duration_s;
     char part_hint[EDGE_OBJECT_NAME_BYTES], init_hint[EDGE_OBJECT_NAME_BYTES];
     bool is_ended;
+    struct edge_bundle *bundle;
     size_t count;
     struct edge_object objects[];
 };
+
+struct edge_bundle {
+    _Atomic uint32_t refs;
+    size_t count;
+    struct edge_object objects[];
+};
+
+static void take_objects(struct edge_object *to, const struct edge_object *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] = from[i];
+        frozen_ref(to[i].body);
+    }
+}
+
+struct edge_bundle *edge_bundle_create(const struct edge_object *objects, size_t count)
+{
+    struct edge_bundle *b = malloc(sizeof *b + count * sizeof b->objects[0]);
+    if (!b) return NULL;
+    atomic_init(&b->refs, 1);
+    b->count = count;
+    take_objects(b->objects, objects, count);
+    return b;
+}
+
+struct edge_bundle *edge_bundle_ref(struct edge_bundle *b)
+{
+    atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    return b;
+}
+
+void edge_bundle_unref(struct edge_bundle *b)
+{
+    if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
+    for (size_t i = 0; i < b->count; i++) frozen_unref(b->objects[i].body);
+    free(b);
+}
 
 /* Versions tell playlists apart for caches; they mean nothing else, so one counter for the process is enough. */
 uint64_t edge_version_next(void)
@@ -48,11 +86,9 @@ struct edge_snapshot *edge_snapshot_create(const struct edge_snapshot_config *co
     copy_name(s->part_hint, config->part_hint);
     copy_name(s->init_hint, config->init_hint);
     s->is_ended = config->is_ended;
+    s->bundle = config->bundle ? edge_bundle_ref(config->bundle) : NULL;
     s->count = config->object_count;
-    for (size_t i = 0; i < s->count; i++) {
-        s->objects[i] = config->objects[i];
-        frozen_ref(s->objects[i].body);
-    }
+    take_objects(s->objects, config->objects, s->count);
     return s;
 }
 
@@ -68,6 +104,7 @@ void edge_snapshot_unref(struct edge_snapshot *s)
     frozen_unref(s->playlist);
     frozen_unref(s->delta);
     for (size_t i = 0; i < s->count; i++) frozen_unref(s->objects[i].body);
+    edge_bundle_unref(s->bundle);
     free(s);
 }
 
@@ -76,15 +113,21 @@ struct frozen *edge_snapshot_playlist(const struct edge_snapshot *s, enum edge_p
     return form == EDGE_PLAYLIST_DELTA ? s->delta : s->playlist;
 }
 
+/* Newest last, and the newest are asked for most. */
+static const struct edge_object *find(const struct edge_object *objects, size_t count, const char *name,
+                                      size_t name_bytes)
+{
+    for (size_t i = count; i-- > 0;) {
+        if (!memcmp(objects[i].name, name, name_bytes) && !objects[i].name[name_bytes]) return &objects[i];
+    }
+    return NULL;
+}
+
 const struct edge_object *edge_snapshot_find(const struct edge_snapshot *s, const char *name, size_t name_bytes)
 {
     if (name_bytes >= EDGE_OBJECT_NAME_BYTES) return NULL;
-    /* newest last, and the newest are asked for most */
-    for (size_t i = s->count; i-- > 0;) {
-        const struct edge_object *o = &s->objects[i];
-        if (!memcmp(o->name, name, name_bytes) && !o->name[name_bytes]) return o;
-    }
-    return NULL;
+    const struct edge_object *own = find(s->objects, s->count, name, name_bytes);
+    return own || !s->bundle ? own : find(s->bundle->objects, s->bundle->count, name, name_bytes);
 }
 
 enum edge_media edge_snapshot_media(const struct edge_snapshot *s)

@@ -23,6 +23,14 @@ struct edge_object {
     struct frozen *body;
 };
 
+/* Objects that many snapshots in a row have: made once, so that a snapshot holds one reference instead of one for each. Immutable,
+ * refcounted. */
+struct edge_bundle;
+struct edge_bundle *edge_bundle_create(const struct edge_object *objects,
+                                       size_t count); /* references are taken; NULL: no memory */
+struct edge_bundle *edge_bundle_ref(struct edge_bundle *b);
+void edge_bundle_unref(struct edge_bundle *b); /* NULL is fine */
+
 /* What a snapshot is made of; everything is lent, references are taken and texts copied. */
 struct edge_snapshot_config {
     enum edge_media media;
@@ -34,8 +42,9 @@ struct edge_snapshot_config {
     uint32_t target_duration_s;
     const char *part_hint, *init_hint; /* names of what comes next; NULL or "": none */
     bool is_ended;
-    const struct edge_object *objects;
+    const struct edge_object *objects; /* those that are its own, newest last */
     size_t object_count;
+    struct edge_bundle *bundle; /* and those of earlier ones too; NULL: none */
 };
 
 struct edge_snapshot;

@@ -123,6 +123,29 @@ static void listeners_hear_every_change(void **state)
     live_edge_unref(e);
 }
 
+static void a_bundle_is_shared_by_snapshots(void **state)
+{
+    struct frozen *text = frozen_copy("x", 1), *body = frozen_copy("body", 4), *part = frozen_copy("part", 4);
+    const struct edge_object old[] = { { .name = "init-1.mp4", .kind = EDGE_INIT, .body = body },
+                                       { .name = "seg-1-7.m4s", .kind = EDGE_SEGMENT, .body = body } };
+    const struct edge_object own = { .name = "part-1-8-0.m4s", .kind = EDGE_PART, .body = part };
+    struct edge_bundle *bundle = edge_bundle_create(old, 2);
+    struct edge_snapshot *s[2];
+    for (size_t i = 0; i < 2; i++)
+        s[i] = edge_snapshot_create(&(struct edge_snapshot_config){
+            .media = EDGE_VIDEO_MP4, .playlist = text, .objects = &own, .object_count = i, .bundle = bundle });
+    edge_bundle_unref(bundle);
+    frozen_unref(body);
+    frozen_unref(part);
+    frozen_unref(text);
+    assert_ptr_equal(edge_snapshot_find(s[0], "seg-1-7.m4s", 11), edge_snapshot_find(s[1], "seg-1-7.m4s", 11));
+    assert_null(edge_snapshot_find(s[0], "part-1-8-0.m4s", 14));
+    edge_snapshot_unref(s[0]);
+    assert_int_equal(edge_snapshot_find(s[1], "part-1-8-0.m4s", 14)->kind, EDGE_PART);
+    assert_int_equal(frozen_bytes(edge_snapshot_find(s[1], "init-1.mp4", 10)->body), 4);
+    edge_snapshot_unref(s[1]);
+}
+
 static void objects_are_found_by_their_whole_name(void **state)
 {
     static const struct {
@@ -194,6 +217,7 @@ int main(void)
         cmocka_unit_test(a_reader_keeps_what_it_took),
         cmocka_unit_test(a_snapshot_says_what_a_waiting_request_needs),
         cmocka_unit_test(listeners_hear_every_change),
+        cmocka_unit_test(a_bundle_is_shared_by_snapshots),
         cmocka_unit_test(objects_are_found_by_their_whole_name),
         cmocka_unit_test(renditions_have_a_ceiling),
         cmocka_unit_test(viewers_come_and_go),
