@@ -29,6 +29,8 @@ struct witness {
     uint64_t version;
     int64_t media_end; /* of the last segment read, in its own timescale */
     uint64_t media_discontinuity;
+    int64_t last_part_us; /* on the encoder's clock: when the last new part was seen */
+    int64_t longest_wait_us;
 };
 
 struct life {
@@ -231,6 +233,12 @@ static void read_parts(struct life *l, struct witness *w, const struct edge_snap
     delta[frozen_read(edge_snapshot_playlist(s, EDGE_PLAYLIST_DELTA), 0, delta, sizeof delta - 1)] = 0;
     part_reader_read(&w->parts, full, delta);
     for (size_t i = w->parts.count - w->parts.fresh; i < w->parts.count; i++) read_part(w, &w->parts.seen[i], s);
+    if (w->parts.fresh) {
+        const int64_t now_us = l->video_us > l->audio_us ? l->audio_us : l->video_us;
+        if (w->last_part_us && now_us - w->last_part_us > w->longest_wait_us)
+            w->longest_wait_us = now_us - w->last_part_us;
+        w->last_part_us = now_us;
+    }
     compare_with_snapshot(w, s);
     find_old_parts(w, s);
 }
@@ -468,6 +476,8 @@ static void a_calm_life_in_parts(void **state)
         /* a video frame is a seventh of the shorter parts, and is there before the audio that goes with it */
         assert_true(l.furthest_lag_us < l.policy.part_us + (l.policy.part_us < 250000 ? 33334 : 0));
         assert_true(video->hints_withdrawn <= 3);
+        /* a new part within a part's time of the last, as far as frames have no parts of their own (6.2.1) */
+        for (int k = 0; k < RENDITIONS; k++) assert_true(l.witnesses[k].longest_wait_us <= l.policy.part_us + 33334);
         assert_int_equal(video->deltas > 0, l.policy.can_skip && l.policy.window_us > 18000000);
     }
 }

@@ -81,9 +81,88 @@ static void restart_forgets(void **state)
     }
 }
 
+/* With parts the first cut comes as early as the first part, but makes no segment that is too short. */
+static void parts_begin_early(void **state)
+{
+    static const struct {
+        int64_t part_us;
+        unsigned cut; /* frame of 30 fps */
+    } rows[] = { { 0, 27 }, { 200000, 15 }, { 500000, 15 }, { 1000000, 30 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct segmenter s;
+        segmenter_init(&s, 2000000, 3000000, rows[i].part_us);
+        unsigned n = 0;
+        while (segmenter_decide(&s, n * 3000, n * 3000, 3000, n ? FRAME_INTER : FRAME_IDR, 100) == CUT_NONE) n++;
+        assert_int_equal(n, rows[i].cut);
+    }
+}
+
+/* What is foretold of keyframes, once two distances were equal: where they cut, and how their first part is to be. */
+static void a_rhythm_is_foretold(void **state)
+{
+    static const struct {
+        const char *label;
+        uint32_t nominal;
+        unsigned gop;
+        int64_t part_us, first_part_90k; /* of a keyframe in mid-segment */
+    } rows[] = {
+        { "30 fps, 1 s, parts of 0.5 s: fifteen frames twice", 3000, 30, 500000, 0 },
+        { "25 fps, 1 s: one and two times twelve", 3600, 25, 500000, 3600 },
+        { "29.97 fps, 1 s: two and two times fourteen", 3003, 30, 500000, 6006 },
+        { "24 fps, 1 s, parts of 0.25 s: six frames four times", 3750, 24, 250000, 0 },
+        { "23.976 fps, 1 s, parts of 0.25 s: cut to fit, and almost nothing is left", 3753, 24, 250000, 0 },
+        { "60 fps, 0.4 s: shorter than a part", 1500, 24, 500000, 0 },
+        { "50 fps, 0.96 s: the last one is long enough", 1800, 48, 500000, 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct segmenter s;
+        segmenter_init(&s, 4000000, 6000000, rows[i].part_us);
+        int64_t first = -1;
+        unsigned foretold = 0, cuts = 0;
+        for (unsigned n = 0; n < 40 * 90000 / rows[i].nominal; n++) {
+            const int64_t at = (int64_t)n * rows[i].nominal;
+            const bool is_key = n % rows[i].gop == 0;
+            const bool expects = n && segmenter_expects_cut(&s, at, rows[i].nominal);
+            const enum cut cut = segmenter_decide(&s, at, at, rows[i].nominal, is_key ? FRAME_IDR : FRAME_INTER, 100);
+            if (n > 4 * rows[i].gop && expects != (cut != CUT_NONE)) fail_msg("%s: frame %u", rows[i].label, n);
+            cuts += cut != CUT_NONE;
+            foretold += expects;
+            if (is_key && cut == CUT_NONE && n > 4 * rows[i].gop && s.gop_90k) {
+                const int64_t part = segmenter_first_part_90k(&s, rows[i].nominal);
+                if (part || first < 0) first = part;
+            }
+        }
+        assert_true(cuts >= 9 && foretold >= cuts - 2);
+        if (first != rows[i].first_part_90k)
+            fail_msg("%s: %lld ticks, expected %lld", rows[i].label, (long long)first,
+                     (long long)rows[i].first_part_90k);
+    }
+}
+
+static void an_irregular_keyframe_is_no_rhythm(void **state)
+{
+    struct segmenter s;
+    segmenter_init(&s, 2000000, 3000000, 500000);
+    static const unsigned keys[] = { 0, 30, 60, 90, 97, 127 };
+    static const int64_t gops[] = { 0, 0, 90000, 90000, 0, 0 };
+    size_t k = 0;
+    for (unsigned n = 0; n < 128; n++) {
+        const bool is_key = k < 6 && n == keys[k];
+        segmenter_decide(&s, n * 3000, n * 3000, 3000, is_key ? FRAME_IDR : FRAME_INTER, 100);
+        if (is_key) assert_int_equal(s.gop_90k, gops[k++]);
+    }
+    /* cut early, it begins anew there */
+    segmenter_cut_early(&s, 127 * 3000, 127 * 3000, 100);
+    assert_int_equal(s.start_dts_90k, 127 * 3000);
+    assert_int_equal(segmenter_first_part_90k(&s, 3000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parts_begin_early),
+        cmocka_unit_test(a_rhythm_is_foretold),
+        cmocka_unit_test(an_irregular_keyframe_is_no_rhythm),
         cmocka_unit_test(cuts_fall_where_they_should),
         cmocka_unit_test(never_longer_than_the_maximum),
         cmocka_unit_test(restart_forgets),
