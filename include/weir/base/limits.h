@@ -101,7 +101,7 @@
 #define LADDER_QUEUE_BYTES_MAX (48 * MIB) /* in front of a decoder: drop to the next keyframe */
 #define LADDER_QUEUE_90K_MAX (3 * 90000)  /* the same, by media time */
 #define LADDER_QUEUE_ITEMS_MAX 4096       /* the same, by count */
-#define LADDER_FRAMES_WAITING_MAX 4       /* in front of an encoder: the decoder waits; behind a stalled one: drop */
+#define LADDER_FRAMES_WAITING_MAX 2       /* in front of an encoder: the decoder waits; behind a stalled one: drop */
 #define LADDER_IN_FLIGHT_MAX 256          /* frames inside an encoder: replace it */
 #define LADDER_STALL_US 1500000           /* an encoder or decoder that has work and does not answer: replace it */
 #define CAPTION_BYTES_MAX (31 * 3)        /* of one frame (CEA-708 cc_count is five bits): drop the oldest */

@@ -1,0 +1,259 @@
+#include <weir/transcode/transcoder.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <weir/base/clock.h>
+#include <weir/base/log.h>
+
+#include "libav.h"
+#include "probe.h"
+
+#define SHARE_PERCENT 80
+
+struct place {
+    struct backend_report report;
+    struct backend_device *devices[DEVICES_MAX];
+    uint32_t users[DEVICES_MAX][DUTY_ENCODE + 1]; /* now, by duty: the device with the fewest is next */
+    bool is_opened, is_probed[CODEC_VP9 + 1];
+};
+
+struct transcoder {
+    struct transcode_figures figures;
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    struct place places[BACKENDS_MAX];
+    size_t place_count;
+    struct admission admission;
+    uint32_t threads;
+};
+
+static const struct backend *const built_in[] = { &backend_nvidia, &backend_nvidia_split, &backend_vaapi, &backend_qsv,
+                                                  &backend_cpu };
+
+enum weir_err transcoder_create(struct transcoder **out, const struct transcoder_config *config)
+{
+    struct transcoder *t = calloc(1, sizeof *t);
+    if (!t) return WEIR_NOMEM;
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    const uint32_t cores = config->cores ? config->cores : online > 0 ? (uint32_t)online : 1;
+    const uint32_t share = config->share_percent ? config->share_percent : SHARE_PERCENT;
+    const struct backend *const *backends = config->backends ? config->backends : built_in;
+    t->place_count = config->backends ? config->backend_count : ARRAY_LEN(built_in);
+    for (size_t i = 0; i < t->place_count; i++) t->places[i].report.backend = backends[i];
+    admission_init(&t->admission, cores, share / 100.0);
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&t->idle, &attributes);
+    pthread_condattr_destroy(&attributes);
+    libav_log_install();
+    setenv("SVT_LOG", "1", 0); /* SVT-AV1 writes past every callback: errors alone */
+    *out = t;
+    return WEIR_OK;
+}
+
+bool transcoder_destroy(struct transcoder *t, int64_t wait_us)
+{
+    if (!t) return true;
+    const int64_t until_us = clock_now_us() + wait_us;
+    const struct timespec until = { .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000 };
+    pthread_mutex_lock(&t->lock);
+    while (t->threads && pthread_cond_timedwait(&t->idle, &t->lock, &until) != ETIMEDOUT) continue;
+    const uint32_t left = t->threads;
+    pthread_mutex_unlock(&t->lock);
+    if (left) {
+        log_event(LOG_TRANSCODE, LOG_WARN, "-", "threads_hang", "count=%u", left);
+        return false; /* they may come back and use it */
+    }
+    for (size_t i = 0; i < t->place_count; i++) {
+        for (uint32_t k = 0; k < t->places[i].report.device_count; k++)
+            t->places[i].report.backend->device_close(t->places[i].devices[k]);
+    }
+    pthread_cond_destroy(&t->idle);
+    pthread_mutex_destroy(&t->lock);
+    free(t);
+    return true;
+}
+
+struct transcode_figures *transcoder_figures(struct transcoder *t)
+{
+    return &t->figures;
+}
+
+void transcoder_enter_thread(struct transcoder *t)
+{
+    pthread_mutex_lock(&t->lock);
+    t->threads++;
+    pthread_mutex_unlock(&t->lock);
+}
+
+void transcoder_leave_thread(struct transcoder *t)
+{
+    pthread_mutex_lock(&t->lock);
+    if (!--t->threads) pthread_cond_broadcast(&t->idle);
+    pthread_mutex_unlock(&t->lock);
+}
+
+/* -- backends -- */
+
+static void open_devices(struct place *p)
+{
+    const struct backend *b = p->report.backend;
+    struct backend_error error = { "" };
+    p->is_opened = true;
+    while (p->report.device_count < DEVICES_MAX) {
+        struct backend_device *d = NULL;
+        if (b->device_open(b, p->report.device_count, &d, &error)) break;
+        p->devices[p->report.device_count++] = d;
+        if (!b->is_gpu) break; /* there is one CPU, whatever its cores */
+    }
+    if (p->report.device_count) return;
+    snprintf(p->report.note[0], sizeof p->report.note[0], "%s", error.text);
+    log_event(LOG_TRANSCODE, LOG_INFO, "-", "backend_absent", "name=%s reason=%s", b->name,
+              log_quote_text(error.text).text);
+}
+
+/* Under the lock: whoever else asks waits for the answer. */
+static void probe(struct place *p, enum media_codec codec)
+{
+    const int64_t began_us = clock_now_us();
+    if (!p->is_opened) open_devices(p);
+    if (codec > CODEC_VP9 || p->is_probed[codec]) return;
+    p->is_probed[codec] = true;
+    if (!p->report.device_count) return;
+    probe_codec(p->report.backend, p->devices[0], codec, &p->report);
+    p->report.took_us += clock_now_us() - began_us;
+    const char *note = p->report.note[codec];
+    log_event(LOG_TRANSCODE, LOG_INFO, "-", "backend_probed", "name=%s codec=%s decodes=%s encodes=%s took_ms=%lld%s%s",
+              p->report.backend->name, codec_name(codec), p->report.can_decode[codec] ? "yes" : "no",
+              codec <= CODEC_AV1 && p->report.can_encode[codec] ? "yes" : "no",
+              (long long)(clock_now_us() - began_us) / 1000, note[0] ? " reason=" : "",
+              note[0] ? log_quote_text(note).text : "");
+}
+
+size_t transcoder_report(struct transcoder *t, struct backend_report reports[BACKENDS_MAX])
+{
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < t->place_count; i++) {
+        for (unsigned codec = CODEC_H264; codec <= CODEC_VP9; codec++) probe(&t->places[i], (enum media_codec)codec);
+        reports[i] = t->places[i].report;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return t->place_count;
+}
+
+/* The device with the least to do of this kind; one whose driver allows no more sessions is full. */
+static bool take_device(struct place *p, enum backend_duty duty, struct backend_choice *out)
+{
+    const uint32_t most = duty == DUTY_ENCODE ? p->report.encode_sessions : 0;
+    uint32_t best = UINT32_MAX;
+    for (uint32_t i = 0; i < p->report.device_count; i++) {
+        if (most && p->users[i][duty] >= most) continue;
+        if (best == UINT32_MAX || p->users[i][duty] < p->users[best][duty]) best = i;
+    }
+    if (best == UINT32_MAX) return false;
+    p->users[best][duty]++;
+    out->backend = p->report.backend;
+    out->device = p->devices[best];
+    out->device_index = best;
+    return true;
+}
+
+void transcoder_release(struct transcoder *t, enum backend_duty duty, const struct backend_choice *choice)
+{
+    pthread_mutex_lock(&t->lock);
+    t->places[choice->rank].users[choice->device_index][duty]--;
+    pthread_mutex_unlock(&t->lock);
+}
+
+static bool can(const struct backend_report *r, enum backend_duty duty, enum media_codec codec)
+{
+    if (!r->device_count) return false;
+    if (duty == DUTY_DECODE) return codec <= CODEC_VP9 && r->can_decode[codec] && r->can_scale;
+    return codec <= CODEC_AV1 && r->can_encode[codec];
+}
+
+static bool is_wanted(const struct backend *b, const char *name, bool must_be_gpu)
+{
+    const bool is_named = !strcmp(name, "auto") || !strcmp(name, b->name);
+    if (must_be_gpu) return b->is_gpu && is_named;
+    return is_named || !b->is_gpu; /* the CPU stands behind every choice */
+}
+
+enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, enum media_codec codec, const char *name,
+                                bool must_be_gpu, size_t not_before, struct backend_choice *out,
+                                struct backend_error *error)
+{
+    enum weir_err err = WEIR_NOT_FOUND;
+    size_t used = 0;
+    error->text[0] = 0;
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = not_before; err && i < t->place_count; i++) {
+        struct place *p = &t->places[i];
+        if (!is_wanted(p->report.backend, name, must_be_gpu)) continue;
+        probe(p, codec);
+        const bool is_able = can(&p->report, duty, codec);
+        if (is_able && take_device(p, duty, out)) {
+            out->rank = i;
+            out->variant = duty == DUTY_ENCODE ? p->report.variant[codec] : 0;
+            err = WEIR_OK;
+            continue;
+        }
+        const char *note = p->report.note[0][0] ? p->report.note[0] : codec <= CODEC_VP9 ? p->report.note[codec] : "";
+        if (is_able) note = "all encoder sessions that the driver allows are in use";
+        const int wrote = snprintf(error->text + used, sizeof error->text - used, "%s%.100s", used ? "; " : "",
+                                   note[0] ? note : p->report.backend->name);
+        if (wrote > 0 && used + (size_t)wrote < sizeof error->text) used += (size_t)wrote;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return err;
+}
+
+bool transcoder_knows(const char *name)
+{
+    bool is_known = !strcmp(name, "auto");
+    for (size_t i = 0; i < ARRAY_LEN(built_in); i++) is_known |= !strcmp(name, built_in[i]->name);
+    return is_known;
+}
+
+/* -- the budget -- */
+
+struct admission_ticket transcoder_admit(struct transcoder *t, const struct ladder_plan *plan,
+                                         const struct ladder_source *source)
+{
+    struct admission_ticket ticket = { .cores = 0 };
+    pthread_mutex_lock(&t->lock);
+    ticket.level = admission_level(&t->admission, plan, source);
+    if (ticket.level <= shed_level_last(plan)) ticket.cores = admission_cost(&t->admission, plan, source, ticket.level);
+    admission_book(&t->admission, ticket.cores);
+    pthread_mutex_unlock(&t->lock);
+    return ticket;
+}
+
+void transcoder_leave(struct transcoder *t, const struct admission_ticket *ticket)
+{
+    pthread_mutex_lock(&t->lock);
+    admission_return(&t->admission, ticket->cores);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void transcoder_learn_encode(struct transcoder *t, enum media_codec codec, enum preset_speed speed, uint64_t pixels,
+                             uint64_t core_ns)
+{
+    pthread_mutex_lock(&t->lock);
+    admission_learn_encode(&t->admission, codec, speed, pixels, core_ns);
+    pthread_mutex_unlock(&t->lock);
+}
+
+void transcoder_learn_decode(struct transcoder *t, uint64_t pixels, uint64_t core_ns)
+{
+    pthread_mutex_lock(&t->lock);
+    admission_learn_decode(&t->admission, pixels, core_ns);
+    pthread_mutex_unlock(&t->lock);
+}
