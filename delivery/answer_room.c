@@ -50,6 +50,20 @@ static void answer_multivariant(struct answer_room *room, const struct http_requ
     out->cache_control = "public, max-age=1, stale-while-revalidate=10";
 }
 
+/* A rendition's own multivariant playlist. */
+static void answer_own_multivariant(struct answer_room *room, const struct edge_snapshot *s, struct http_answer *out)
+{
+    const struct edge_object *object = edge_snapshot_find(s, EDGE_OWN_MULTIVARIANT, strlen(EDGE_OWN_MULTIVARIANT));
+    struct frozen *text = object ? edge_object_body(object) : NULL;
+    if (!text) {
+        not_found(out, "This rendition has no playlist of its own under this name.");
+        return;
+    }
+    /* not packed: a line or two, and the version is that of the media playlist */
+    edge_answer_playlist(&room->gzip, text, edge_snapshot_version(s), EDGE_PLAYLIST_FULL, false, out);
+    out->cache_control = "public, max-age=1, stale-while-revalidate=10";
+}
+
 /* A path, resolved: what is asked of which edge. */
 struct inquiry {
     struct live_edge *edge; /* lent */
@@ -121,6 +135,11 @@ static bool answer_rendition(struct answer_room *room, const struct http_request
     struct edge_snapshot *s = live_edge_acquire(edge, route->rendition, route->rendition_bytes);
     if (!s) {
         not_found(out, "The stream has no such rendition.");
+        return true;
+    }
+    if (!route->file) {
+        answer_own_multivariant(room, s, out);
+        edge_snapshot_unref(s);
         return true;
     }
     const uint32_t target_s = edge_snapshot_target_duration_s(s);

@@ -83,14 +83,28 @@ static bool is_hinted(const struct edge_snapshot *s, const struct edge_question 
     return false;
 }
 
+static const char *media_type(enum edge_media media)
+{
+    return media == EDGE_MUXED_TS ? "video/mp2t" : media == EDGE_VIDEO_MP4 ? "video/mp4" : "audio/mp4";
+}
+
+static void answer_body(const struct edge_object *object, enum edge_media media, struct http_answer *out)
+{
+    struct frozen *body = edge_object_body(object);
+    if (!body) {
+        http_answer_error(out, 500, "Out of memory.");
+        return;
+    }
+    http_answer_set_body(out, body, media_type(media), IMMUTABLE);
+    snprintf(out->etag, sizeof out->etag, "\"%s\"", object->name);
+}
+
 static bool answer_object(const struct edge_question *q, const struct edge_snapshot *s, bool has_waited, bool is_over,
                           struct http_answer *out)
 {
     const struct edge_object *object = edge_snapshot_find(s, q->file, q->file_bytes);
     if (object) {
-        http_answer_set_body(out, frozen_ref(object->body),
-                             edge_snapshot_media(s) == EDGE_VIDEO_MP4 ? "video/mp4" : "audio/mp4", IMMUTABLE);
-        snprintf(out->etag, sizeof out->etag, "\"%s\"", object->name);
+        answer_body(object, edge_snapshot_media(s), out);
         return true;
     }
     if (!is_over && !edge_snapshot_is_ended(s) && is_hinted(s, q)) return false;

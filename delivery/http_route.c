@@ -91,7 +91,8 @@ static void route_stream(struct http_route *r)
     } else if (has_suffix(last, last_bytes, PLAYLIST_SUFFIX)) {
         r->kind = ROUTE_MULTIVARIANT;
         set_stream(r, bytes - strlen(PLAYLIST_SUFFIX));
-    } else if (has_suffix(last, last_bytes, ".mp4") || has_suffix(last, last_bytes, ".m4s")) {
+    } else if (has_suffix(last, last_bytes, ".mp4") || has_suffix(last, last_bytes, ".m4s") ||
+               has_suffix(last, last_bytes, ".ts")) {
         r->file = last;
         r->file_bytes = last_bytes;
         if (before) set_stream(r, before - 1);
@@ -103,10 +104,9 @@ static void route_stream(struct http_route *r)
 
 bool http_route_as_rendition(struct http_route *r)
 {
-    if (!r->file) return false;
     size_t at = r->stream_bytes;
     while (at > 0 && r->stream[at - 1] != '/') at--;
-    if (at < 2) return false;
+    if (at < 2 || (!r->file && !memchr(r->stream, '/', at - 1))) return false;
     r->rendition = r->stream + at;
     r->rendition_bytes = r->stream_bytes - at;
     r->stream_bytes = at - 1;

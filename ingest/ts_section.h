@@ -28,9 +28,6 @@ struct ts_section_sink {
 void ts_section_feed(struct ts_section *s, struct byte_span payload, bool is_start, const struct ts_section_sink *sink);
 void ts_section_note_loss(struct ts_section *s);
 
-/* CRC_32 of annex A: over a section with its CRC it is 0. */
-uint32_t ts_crc32(const uint8_t *data, size_t bytes);
-
 struct ts_pat {
     uint8_t number, last_number;
     struct byte_span programs; /* 4 bytes each */

@@ -140,6 +140,7 @@ static void write_variant(struct byte_writer *w, const struct multivariant_confi
                  (unsigned long long)c->bandwidth_bps, (unsigned long long)c->average_bandwidth_bps);
     if (c->video) write_text(w, c->video->codec_string);
     if (codec) write_audio_codecs(w, c, codec);
+    if (c->muxed_audio) write_format(w, "%s%s", c->video ? "," : "", c->muxed_audio->codec_string);
     write_text(w, "\"");
     if (c->video && c->video->width) write_format(w, ",RESOLUTION=%ux%u", c->video->width, c->video->height);
     if (c->video && c->fps_den) {

@@ -18,7 +18,9 @@ struct multivariant_audio {
 struct multivariant_config {
     const char *video_uri;           /* relative */
     const struct codec_facts *video; /* NULL: none */
-    uint32_t fps_num, fps_den;       /* 0/0: not known */
+    const struct codec_facts
+        *muxed_audio;          /* in the same segments as video, or alone in them; NULL: none. Then `audio` is empty. */
+    uint32_t fps_num, fps_den; /* 0/0: not known */
     struct multivariant_audio audio[AUDIO_TRACKS_MAX];
     size_t audio_count;
     uint64_t bandwidth_bps, average_bandwidth_bps;

@@ -13,6 +13,7 @@
 #include "rendition.h"
 #include "resume.h"
 #include "segmenter.h"
+#include "ts_rendition.h"
 
 #define EPOCH_WALL_US 1767225600000000LL /* 2026-01-01T00:00:00Z */
 #define MSN_US 125000                    /* numbers per time: no stream makes segments faster for long */
@@ -51,6 +52,7 @@ struct packager {
     size_t lane_count;   /* up to the highest track that ever had a packet */
     struct lane *leader; /* NULL: video leads, or nobody yet */
     struct multivariant *multivariant;
+    struct ts_rendition *ts;
     struct segmenter segmenter;
     bool has_era, has_video; /* has_video: the era's first keyframe came, and it goes on */
     uint32_t era;
@@ -170,7 +172,7 @@ static bool is_audio_awaited(const struct packager *p)
 static void update_multivariant(struct packager *p)
 {
     struct multivariant_sources sources = { .video = p->video, .tracks = &p->tracks };
-    if (is_audio_awaited(p)) return;
+    if (p->policy.container == CONTAINER_TS || is_audio_awaited(p)) return;
     for (size_t i = 0; i < p->lane_count; i++) sources.audio[i] = p->lanes[i].rendition;
     multivariant_update(p->multivariant, p->edge, &sources);
 }
@@ -394,6 +396,24 @@ static bool is_leader_missing(const struct packager *p, int64_t audio_90k)
     return !p->tracks.audio[p->leader->track] || audio_90k - p->lead_90k > patience_90k(p);
 }
 
+/* -- the same as a transport stream -- */
+
+/* Video goes with the first audio track that there is. */
+static void update_ts(struct packager *p)
+{
+    const struct lane *lane = NULL;
+    uint64_t decided_msn = p->msn - 1;
+    for (size_t i = 0; i < p->lane_count && !lane; i++) {
+        if (p->lanes[i].rendition || queue_count(&p->lanes[i].cuts)) lane = &p->lanes[i];
+    }
+    const struct waiting_cut *cut = lane ? queue_peek(&lane->cuts) : NULL;
+    if (cut && cut->msn <= decided_msn) decided_msn = cut->msn - 1;
+    const struct ts_sources sources = { .video = p->video,
+                                        .audio = lane ? lane->rendition : NULL,
+                                        .decided_msn = decided_msn };
+    ts_rendition_update(p->ts, &sources);
+}
+
 /* -- the sink -- */
 
 /* The era's first keyframe, or the first after video was missing. */
@@ -509,6 +529,7 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
         take_audio(p, packet);
     figure_add(&live_edge_figures(p->edge)->window_bytes, packet->payload.bytes);
     publish_changes(p);
+    update_ts(p);
 }
 
 /* The first audio track that has something, where nobody was given the lead yet. */
@@ -547,6 +568,7 @@ static void flush(struct packager *p)
     p->has_era = p->has_video = p->is_open = false;
     p->leader = NULL;
     publish_changes(p);
+    update_ts(p);
 }
 
 static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
@@ -582,6 +604,12 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     publish_changes(p);
 }
 
+static void on_metadata(struct packet_sink *sink, const struct media_metadata *metadata)
+{
+    struct packager *p = (struct packager *)sink;
+    if (p->has_era && !ts_rendition_add_tag(p->ts, metadata)) note_drop(p, 1);
+}
+
 static void on_tick(struct packet_sink *sink, int64_t now_us) {}
 
 static void on_lost(struct packet_sink *sink)
@@ -614,6 +642,7 @@ static void on_end(struct packet_sink *sink)
     }
     publish_changes(p);
     if (p->config.shelf) shelve_lists(p);
+    ts_rendition_end(p->ts);
 }
 
 static void lane_deinit(struct lane *lane)
@@ -631,6 +660,7 @@ static void on_destroy(struct packet_sink *sink)
     for (size_t i = 0; i < p->lane_count; i++) lane_deinit(&p->lanes[i]);
     rendition_destroy(p->video);
     multivariant_destroy(p->multivariant);
+    ts_rendition_destroy(p->ts);
     track_set_deinit(&p->tracks);
     live_edge_unref(p->edge);
     resume_destroy(p->resume);
@@ -662,8 +692,16 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
 {
     struct packager *p = calloc(1, sizeof *p);
     struct multivariant *multivariant = multivariant_create();
-    if (!p || !multivariant) {
+    const struct ts_rendition_config ts_config = {
+        .edge = edge,
+        .target_duration_s = (uint32_t)((policy->segment_max_us + 999999) / 1000000),
+        .run_id = config->run_id,
+        .is_main = policy->container == CONTAINER_TS,
+    };
+    struct ts_rendition *ts = ts_rendition_create(&ts_config);
+    if (!p || !multivariant || !ts) {
         multivariant_destroy(multivariant);
+        ts_rendition_destroy(ts);
         free(p);
         if (config->shelf) config->shelf->release(config->shelf);
         return NULL;
@@ -671,6 +709,7 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     p->sink = (struct packet_sink){ .tracks = on_tracks,
                                     .era = on_era,
                                     .push = on_push,
+                                    .metadata = on_metadata,
                                     .tick = on_tick,
                                     .lost = on_lost,
                                     .end = on_end,
@@ -679,6 +718,7 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     p->policy = *policy;
     p->config = *config;
     p->multivariant = multivariant;
+    p->ts = ts;
     p->first_audio_90k = -1;
     begin_numbers(p);
     segmenter_init(&p->segmenter, policy->segment_us, policy->segment_max_us, policy->part_us);

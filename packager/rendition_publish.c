@@ -149,8 +149,7 @@ static void add_init(struct objects *o, const struct rendition_init *init)
 {
     if (!init || (o->count && o->items[o->count - 1].body == init->body)) return;
     struct edge_object *item = &o->items[o->count++];
-    item->kind = EDGE_INIT;
-    item->body = init->body;
+    *item = (struct edge_object){ .kind = EDGE_INIT, .body = init->body };
     memcpy(item->name, init->name, EDGE_OBJECT_NAME_BYTES);
 }
 

@@ -33,7 +33,8 @@ void config_init(struct config *c)
                                .window_us = 20000000,
                                .hold_us = 30000000,
                                .part_us = 500000,
-                               .can_skip = true } },
+                               .can_skip = true,
+                               .container = CONTAINER_CMAF } },
         .gather_us = RTMP_GATHER_US,
         .idle_us = RTMP_IDLE_US_MAX,
         .handshake_us = RTMP_HANDSHAKE_US_MAX,
@@ -216,5 +217,6 @@ void config_policy(const struct config_path *path, struct stream_policy *policy)
         .part_hold_back_us = path->hls.part_hold_back_us ? path->hls.part_hold_back_us : 3 * path->hls.part_us,
         .can_skip = path->hls.part_us && path->hls.can_skip,
         .on_damage = path->on_damage,
+        .container = (enum stream_container)path->hls.container,
     };
 }

@@ -20,6 +20,7 @@
 #define ACCESS "one of local (loopback is open, others need the key), open, key, deny"
 #define PART "a duration from 100ms to 2s, or no (no low latency)"
 #define HOLD_BACK "a duration from 200ms to 20s"
+#define CONTAINER "cmaf or ts"
 #define DAMAGE "drop (up to the next frame where decoding may begin) or pass"
 
 /* The same for all, for a port and for a path. */
@@ -54,7 +55,7 @@ static const struct config_key keys[] = {
     { "hls.part", KEY_PART, AT(defaults.hls.part_us), SECOND / 10, 2 * SECOND, PART },
     { "hls.part_hold_back", KEY_DURATION, AT(defaults.hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
     { "hls.skip", KEY_BOOL, AT(defaults.hls.can_skip), 0, 0, "yes or no" },
-    { "hls.container", KEY_LATER, 0, 0, 0, "" },
+    { "hls.container", KEY_CONTAINER, AT(defaults.hls.container), 0, 0, CONTAINER },
     { "hls.dvr", KEY_LATER, 0, 0, 0, "" },
     { "publish.access", KEY_ACCESS, AT(defaults.access), 0, 0, ACCESS },
     { "publish.takeover", KEY_BOOL, AT(defaults.may_take_over), 0, 0, "yes or no" },
@@ -104,6 +105,7 @@ static const struct config_key path_keys[] = {
     { "hls.part", KEY_PART, PATH_AT(hls.part_us), SECOND / 10, 2 * SECOND, PART },
     { "hls.part_hold_back", KEY_DURATION, PATH_AT(hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
     { "hls.skip", KEY_BOOL, PATH_AT(hls.can_skip), 0, 0, "yes or no" },
+    { "hls.container", KEY_CONTAINER, PATH_AT(hls.container), 0, 0, CONTAINER },
     { "ladder", KEY_LATER, 0, 0, 0, "" },
     SRT_KEYS("srt.", SRT_PATH_AT),
     { "pull", KEY_SRT_URL, PATH_AT(pull), 0, 0, "srt://HOST:PORT?streamid=..." },
@@ -269,6 +271,8 @@ static bool parse_choice(const char *text, enum key_kind kind, int64_t *out)
         { KEY_CIPHER, "16", 16 },
         { KEY_CIPHER, "24", 24 },
         { KEY_CIPHER, "32", 32 },
+        { KEY_CONTAINER, "cmaf", CONTAINER_CMAF },
+        { KEY_CONTAINER, "ts", CONTAINER_TS },
     };
     bool is_yes;
     if (kind == KEY_SWITCH) {
@@ -381,6 +385,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_AMOUNT: is_right = parse_amount(value, key, field); break;
     case KEY_SWITCH:
     case KEY_SRT_MODE:
+    case KEY_CONTAINER:
     case KEY_CIPHER: is_right = parse_choice(value, key->kind, field); break;
     case KEY_ADDRESS: is_right = parse_address(value, field); break;
     case KEY_STREAM: is_right = parse_stream(value, field); break;

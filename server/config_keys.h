@@ -10,10 +10,11 @@ enum key_kind {
     KEY_ADDRESS,
     KEY_DURATION,
     KEY_COUNT,
-    KEY_AMOUNT,   /* int64_t */
-    KEY_SWITCH,   /* int64_t: yes is 1, no is 0 */
-    KEY_SRT_MODE, /* int64_t: enum srt_mode */
-    KEY_CIPHER,   /* int64_t: bytes of an AES key */
+    KEY_AMOUNT,    /* int64_t */
+    KEY_SWITCH,    /* int64_t: yes is 1, no is 0 */
+    KEY_SRT_MODE,  /* int64_t: enum srt_mode */
+    KEY_CONTAINER, /* int64_t: enum stream_container */
+    KEY_CIPHER,    /* int64_t: bytes of an AES key */
     KEY_TEXT,
     KEY_STREAM, /* a stream's name, canonical afterwards */
     KEY_ACCESS,

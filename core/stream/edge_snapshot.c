@@ -30,7 +30,16 @@ static void take_objects(struct edge_object *to, const struct edge_object *from,
 {
     for (size_t i = 0; i < count; i++) {
         to[i] = from[i];
-        frozen_ref(to[i].body);
+        if (to[i].body) frozen_ref(to[i].body);
+        if (to[i].lazy) edge_lazy_ref(to[i].lazy);
+    }
+}
+
+static void drop_objects(struct edge_object *objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        frozen_unref(objects[i].body);
+        edge_lazy_unref(objects[i].lazy);
     }
 }
 
@@ -53,7 +62,7 @@ struct edge_bundle *edge_bundle_ref(struct edge_bundle *b)
 void edge_bundle_unref(struct edge_bundle *b)
 {
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1) return;
-    for (size_t i = 0; i < b->count; i++) frozen_unref(b->objects[i].body);
+    drop_objects(b->objects, b->count);
     free(b);
 }
 
@@ -103,7 +112,7 @@ void edge_snapshot_unref(struct edge_snapshot *s)
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     frozen_unref(s->playlist);
     frozen_unref(s->delta);
-    for (size_t i = 0; i < s->count; i++) frozen_unref(s->objects[i].body);
+    drop_objects(s->objects, s->count);
     edge_bundle_unref(s->bundle);
     free(s);
 }
@@ -133,6 +142,11 @@ const struct edge_object *edge_snapshot_find(const struct edge_snapshot *s, cons
 enum edge_media edge_snapshot_media(const struct edge_snapshot *s)
 {
     return s->media;
+}
+
+struct frozen *edge_object_body(const struct edge_object *object)
+{
+    return object->lazy ? edge_lazy_get(object->lazy) : frozen_ref(object->body);
 }
 
 uint64_t edge_snapshot_last_msn(const struct edge_snapshot *s)

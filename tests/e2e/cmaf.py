@@ -12,8 +12,9 @@ class Entry:
 
 
 class Playlist:
-    def __init__(self, text):
+    def __init__(self, text, has_init=True):
         lines = text.splitlines()
+        self.has_init = has_init
         assert lines[0] == "#EXTM3U", lines[:1]
         self.text, self.segments, self.is_ended = text, [], "#EXT-X-ENDLIST" in lines
         self.is_independent = "#EXT-X-INDEPENDENT-SEGMENTS" in lines
@@ -50,7 +51,7 @@ class Playlist:
         for entry in self.segments:
             assert entry.duration > 0 or entry.is_gap, self.text
             assert int(entry.duration + 0.5) <= self.target, f"EXTINF over TARGETDURATION (4.3.3.1)\n{self.text}"
-            assert entry.init, f"a segment without EXT-X-MAP\n{self.text}"
+            assert entry.init or not self.has_init, f"a segment without EXT-X-MAP\n{self.text}"
             assert entry.program_date_time, self.text
         assert len({e.uri for e in self.segments}) == len(self.segments), self.text
 
@@ -67,8 +68,9 @@ class Playlist:
                 assert (before.uri, before.duration, before.discontinuity) == (entry.uri, entry.duration, entry.discontinuity), "a listed segment changed"
 
 
-def parse_playlist(text):
-    return Playlist(text)
+def parse_playlist(text, has_init=True):
+    """has_init: fMP4; transport streams have no EXT-X-MAP."""
+    return Playlist(text, has_init)
 
 
 def boxes(data, start=0, end=None):

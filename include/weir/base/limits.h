@@ -90,6 +90,7 @@
 #define WINDOW_SEGMENTS_MAX 1024       /* drop the oldest */
 #define DVR_SEGMENTS_MAX 32768         /* listed from disk, per rendition (3 MB of text): drop the oldest */
 #define RESUME_HOLE_MAX 4096           /* numbers lost in one go that are listed as gaps: begin anew behind more */
+#define PENDING_TAGS_MAX 256           /* ID3 that waits for its TS segment: drop */
 #define PENDING_AUDIO_PACKETS_MAX 4096 /* cut without waiting for video */
 #define PLAYLIST_BYTES_MAX (1 * MIB)
 #define VIEWERS_TRACKED_MAX 4096 /* more are served, not counted one by one */

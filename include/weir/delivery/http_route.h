@@ -27,8 +27,8 @@ struct http_route {
 
 /* target: as in the request line, in origin or absolute form. The query is cut off. */
 void http_route_parse(const char *target, size_t bytes, struct http_route *out);
-/* "/live/a/b/index.m3u8" is a multivariant of live/a/b, or a rendition b of live/a: this turns the first reading into the second.
- * false: there is no second. */
+/* "/live/a/b/index.m3u8" is a multivariant of live/a/b, or a rendition b of live/a: this turns the first reading into the second. So
+ * with "/live/a/b.m3u8", which then is the multivariant playlist of that rendition alone (file NULL). false: there is no second. */
 bool http_route_as_rendition(struct http_route *route);
 
 #endif

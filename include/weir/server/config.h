@@ -43,6 +43,7 @@ struct config_hls {
     int64_t segment_us, segment_max_us /* 0: one and a half times segment */, window_us, hold_us;
     int64_t part_us /* 0: no low latency */, part_hold_back_us /* 0: three times part */;
     bool can_skip;
+    int64_t container; /* enum stream_container */
 };
 
 /* What holds for the callers of one SRT port. */

@@ -6,9 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <weir/base/blob.h>
+#include <weir/stream/edge_lazy.h>
 
 enum edge_object_kind { EDGE_MULTIVARIANT = 1, EDGE_PLAYLIST, EDGE_INIT, EDGE_SEGMENT, EDGE_PART };
-enum edge_media { EDGE_VIDEO_MP4 = 1, EDGE_AUDIO_MP4 };
+enum edge_media { EDGE_VIDEO_MP4 = 1, EDGE_AUDIO_MP4, EDGE_MUXED_TS };
 enum edge_playlist_form {
     EDGE_PLAYLIST_FULL = 1,
     EDGE_PLAYLIST_DELTA /* old segments skipped (RFC 8216bis, 6.2.5.1); the full one where there are none to skip */
@@ -20,8 +21,14 @@ enum edge_playlist_form {
 struct edge_object {
     char name[EDGE_OBJECT_NAME_BYTES]; /* last URL part; never used again for other bytes */
     enum edge_object_kind kind;
-    struct frozen *body;
+    struct frozen *body;    /* NULL: made when it is asked for */
+    struct edge_lazy *lazy; /* then this one */
 };
+/* A rendition that can be played alone may bring a multivariant playlist of its own, which names it as seen from the stream's
+ * folder: "/live/name/RENDITION.m3u8". No URL part is called so. */
+#define EDGE_OWN_MULTIVARIANT "/"
+/* A reference for the caller. NULL: no memory. Thread: any; may take the milliseconds that making it takes. */
+struct frozen *edge_object_body(const struct edge_object *object);
 
 /* Objects that many snapshots in a row have: made once, so that a snapshot holds one reference instead of one for each. Immutable,
  * refcounted. */

@@ -18,6 +18,9 @@ enum damage_policy {
     DAMAGE_PASS,     /* let it pass, flagged */
 };
 
+/* What a stream's multivariant playlist names; the other is there too, under its own URL. */
+enum stream_container { CONTAINER_CMAF = 1, CONTAINER_TS };
+
 /* What a path's configuration says about its streams. Plain values, copied. */
 struct stream_policy {
     bool may_take_over;     /* a newer publisher replaces a living older one */
@@ -27,12 +30,13 @@ struct stream_policy {
     int64_t window_us;      /* playlist length */
     int64_t part_us;        /* low latency: PART-TARGET; 0: none */
     int64_t part_hold_back_us;
-    bool can_skip;                /* delta updates */
-    int64_t dvr_us;               /* playlist length with segments on disk; 0: none are kept */
-    int64_t vod_keep_us;          /* how long they stay when the stream is over */
-    uint64_t dvr_bytes;           /* of this stream on disk; 0: no limit of its own */
-    bool is_event;                /* the playlist does not slide while it is not longer than dvr_us */
-    enum damage_policy on_damage; /* 0: drop */
+    bool can_skip;                   /* delta updates */
+    int64_t dvr_us;                  /* playlist length with segments on disk; 0: none are kept */
+    int64_t vod_keep_us;             /* how long they stay when the stream is over */
+    uint64_t dvr_bytes;              /* of this stream on disk; 0: no limit of its own */
+    bool is_event;                   /* the playlist does not slide while it is not longer than dvr_us */
+    enum damage_policy on_damage;    /* 0: drop */
+    enum stream_container container; /* 0: CMAF */
 };
 
 /* Takes a reference on `edge`. NULL: no memory. */

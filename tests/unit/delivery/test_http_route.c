@@ -43,6 +43,9 @@ static const struct {
     { "/live/a/video/s1.m4s", ROUTE_OBJECT, "live/a", "video", "s1.m4s" },
     { "/live/a/video/init-1.mp4", ROUTE_OBJECT, "live/a", "video", "init-1.mp4" },
     { "/a/b/c/d/e/f/g/h/audio/s1.m4s", ROUTE_OBJECT, "a/b/c/d/e/f/g/h", "audio", "s1.m4s" },
+    { "/live/a/ts/s1.ts", ROUTE_OBJECT, "live/a", "ts", "s1.ts" },
+    { "/live/a/ts.m3u8", ROUTE_MULTIVARIANT, "live/a/ts", NULL, NULL },
+    { "/live/s1.ts", ROUTE_NONE, NULL, NULL, NULL },
     { "/live/s1.m4s", ROUTE_NONE, NULL, NULL, NULL },
     { "/s1.m4s", ROUTE_NONE, NULL, NULL, NULL },
     /* absolute form */
@@ -126,6 +129,18 @@ static void a_deep_multivariant_may_be_a_rendition(void **unused_state)
     assert_slice(r.file, r.file_bytes, "index.m3u8");
 }
 
+static void a_renditions_own_multivariant(void **unused_state)
+{
+    static struct http_route r;
+    static const char target[] = "/live/a/ts.m3u8";
+    http_route_parse(target, sizeof target - 1, &r);
+    assert_true(http_route_as_rendition(&r));
+    assert_int_equal(r.kind, ROUTE_OBJECT);
+    assert_slice(r.stream, r.stream_bytes, "live/a");
+    assert_slice(r.rendition, r.rendition_bytes, "ts");
+    assert_null(r.file);
+}
+
 static void some_have_no_second_reading(void **unused_state)
 {
     static const char *const targets[] = { "/live/index.m3u8", "/live/a.m3u8", "/index.m3u8", "/.m3u8" };
@@ -159,6 +174,7 @@ int main(void)
         cmocka_unit_test(every_path_means_one_thing),
         cmocka_unit_test(handlers_see_the_path_without_its_query),
         cmocka_unit_test(a_deep_multivariant_may_be_a_rendition),
+        cmocka_unit_test(a_renditions_own_multivariant),
         cmocka_unit_test(some_have_no_second_reading),
         cmocka_unit_test(lengths_around_the_limit),
     };

@@ -1,0 +1,416 @@
+#include "ts_rendition.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/base/clock.h>
+#include <weir/base/limits.h>
+#include <weir/stream/edge_lazy.h>
+
+#include "fmp4_read.h"
+#include "multivariant_text.h"
+#include "ts_mux.h"
+
+#define HLS_VERSION 3   /* floating point durations; nothing here needs more */
+#define AIR_PERCENT 120 /* see multivariant.c */
+#define TAG_AHEAD_90K_MAX (60 * 90000)
+
+struct ts_segment {
+    uint64_t msn, discontinuity;
+    struct edge_lazy *lazy; /* NULL: a gap */
+    int64_t duration_us, wall_us;
+    bool is_independent, starts_era;
+};
+
+struct ts_rendition {
+    struct ts_rendition_config config;
+    struct ts_mux_state state; /* what the next segment begins with */
+    uint64_t next_msn;         /* 0: none yet */
+    struct queue segments;     /* struct ts_segment, oldest first: as long as their CMAF segments are kept */
+    size_t listed;
+    bool is_changed, is_ended;
+    struct queue tags; /* struct ts_mux_tag, payload referenced: of segments that are not there yet */
+    /* for the multivariant playlist */
+    struct track *video, *audio; /* of the last segment */
+    uint64_t bandwidth_bps, sum_bytes;
+    int64_t sum_us;
+    struct frozen *multivariant;
+    bool is_multivariant_old;
+};
+
+/* -- a segment, from its two CMAF segments -- */
+
+/* What muxing needs, whenever it comes; immutable. */
+struct recipe {
+    struct frozen *video_body, *audio_body; /* NULL: none */
+    struct track *video, *audio;
+    struct ts_mux_state state;
+    struct ts_mux_tag *tags; /* payloads referenced */
+    size_t tag_count;
+};
+
+static void recipe_destroy(void *context)
+{
+    struct recipe *r = context;
+    for (size_t i = 0; i < r->tag_count; i++) blob_unref(r->tags[i].payload.blob);
+    free(r->tags);
+    frozen_unref(r->video_body);
+    frozen_unref(r->audio_body);
+    track_unref(r->video);
+    track_unref(r->audio);
+    free(r);
+}
+
+/* The samples of a recipe; deinit frees the arrays. */
+static enum weir_err contents_init(struct ts_mux_segment *out, const struct recipe *r)
+{
+    struct fmp4_sample *video = NULL, *audio = NULL;
+    *out = (struct ts_mux_segment){ .video = r->video, .audio = r->audio, .tags = r->tags, .tag_count = r->tag_count };
+    enum weir_err err = r->video ? fmp4_samples_read(r->video_body, &video, &out->video_count) : WEIR_OK;
+    if (!err && r->audio) err = fmp4_samples_read(r->audio_body, &audio, &out->audio_count);
+    out->video_samples = video;
+    out->audio_samples = audio;
+    return err;
+}
+
+static void contents_deinit(struct ts_mux_segment *s)
+{
+    free((void *)s->video_samples);
+    free((void *)s->audio_samples);
+}
+
+static struct frozen *recipe_make(const void *context)
+{
+    const struct recipe *r = context;
+    struct ts_mux_segment segment;
+    struct frozen *body = contents_init(&segment, r) ? NULL : ts_mux_write(&segment, &r->state);
+    contents_deinit(&segment);
+    return body;
+}
+
+/* -- what is there -- */
+
+static const struct rendition_segment *find_segment(const struct rendition *r, uint64_t msn)
+{
+    if (!r) return NULL;
+    for (size_t i = queue_count(&r->segments); i-- > 0;) {
+        const struct rendition_segment *s = queue_at(&r->segments, i);
+        if (s->msn == msn) return s;
+        if (s->msn < msn) return NULL;
+    }
+    return NULL;
+}
+
+static bool can_carry(const struct rendition *r, const struct rendition_segment *s)
+{
+    return s && s->whole.body && r->track && ts_mux_can_carry(r->track, NULL);
+}
+
+static void set_track(struct ts_rendition *t, struct track **at, struct track *track)
+{
+    if (*at == track) return;
+    if (track) track_ref(track);
+    track_unref(*at);
+    *at = track;
+    t->is_multivariant_old = true;
+}
+
+static void note_rate(struct ts_rendition *t, size_t bytes, int64_t duration_us)
+{
+    t->sum_bytes += bytes;
+    t->sum_us += duration_us;
+    if (duration_us < 500000) return; /* as in rendition.c: very short ones say nothing about the rate */
+    const uint64_t bps = bytes * 8000000 / (uint64_t)duration_us;
+    if (bps <= t->bandwidth_bps) return;
+    t->bandwidth_bps = bps * AIR_PERCENT / 100;
+    t->is_multivariant_old = true;
+}
+
+/* Takes references on all that a recipe holds. */
+static struct recipe *make_recipe(const struct ts_rendition *t, const struct ts_sources *sources,
+                                  const struct rendition_segment *video, const struct rendition_segment *audio)
+{
+    struct recipe *r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->state = t->state;
+    if (can_carry(sources->video, video)) {
+        r->video_body = frozen_ref(video->whole.body);
+        r->video = track_ref(sources->video->track);
+    }
+    if (can_carry(sources->audio, audio)) {
+        r->audio_body = frozen_ref(audio->whole.body);
+        r->audio = track_ref(sources->audio->track);
+    }
+    return r;
+}
+
+/* Where a segment begins and ends on the stream clock. */
+static void find_span(const struct ts_mux_segment *s, int64_t *start_90k, int64_t *end_90k)
+{
+    const bool has_video = s->video_count > 0;
+    const struct fmp4_sample *samples = has_video ? s->video_samples : s->audio_samples;
+    const size_t count = has_video ? s->video_count : s->audio_count;
+    *start_90k = *end_90k = 0;
+    if (!samples || !count) return;
+    const int64_t scale = has_video ? 90000 : fmp4_timescale(track_facts(s->audio));
+    *start_90k = samples[0].dts * 90000 / scale;
+    *end_90k = (samples[count - 1].dts + samples[count - 1].duration) * 90000 / scale;
+}
+
+/* Into the recipe, by time. */
+static void insert_tag(struct recipe *r, const struct ts_mux_tag *tag)
+{
+    size_t at = r->tag_count++;
+    for (; at > 0 && r->tags[at - 1].pts_90k > tag->pts_90k; at--) r->tags[at] = r->tags[at - 1];
+    r->tags[at] = *tag;
+}
+
+/* The tags up to the segment's end; one that came late stands at its start. Those of a time that is nowhere near are let go. */
+static void take_tags(struct ts_rendition *t, struct recipe *r, struct ts_mux_segment *segment)
+{
+    int64_t start_90k, end_90k;
+    struct ts_mux_tag tag;
+    const size_t waiting = queue_count(&t->tags);
+    find_span(segment, &start_90k, &end_90k);
+    if (!waiting || !(r->tags = malloc(waiting * sizeof *r->tags))) return;
+    for (size_t i = 0; i < waiting && queue_take(&t->tags, &tag); i++) {
+        if (tag.pts_90k < start_90k) tag.pts_90k = start_90k;
+        if (tag.pts_90k < end_90k)
+            insert_tag(r, &tag);
+        else if (tag.pts_90k > end_90k + TAG_AHEAD_90K_MAX || queue_give(&t->tags, &tag))
+            blob_unref(tag.payload.blob);
+    }
+    for (size_t i = 1; i < r->tag_count; i++) { /* times of a PID rise */
+        if (r->tags[i].pts_90k <= r->tags[i - 1].pts_90k) r->tags[i].pts_90k = r->tags[i - 1].pts_90k + 1;
+    }
+    segment->tags = r->tags;
+    segment->tag_count = r->tag_count;
+}
+
+/* NULL: nothing that can be carried, or no memory: a gap. */
+static struct edge_lazy *make_lazy(struct ts_rendition *t, const struct ts_sources *sources,
+                                   const struct rendition_segment *video, const struct rendition_segment *audio,
+                                   int64_t duration_us)
+{
+    struct recipe *r = make_recipe(t, sources, video, audio);
+    if (!r) return NULL;
+    struct ts_mux_segment segment;
+    const bool is_good = (r->video || r->audio) && !contents_init(&segment, r);
+    if (!is_good) {
+        recipe_destroy(r);
+        return NULL;
+    }
+    take_tags(t, r, &segment);
+    note_rate(t, ts_mux_measure(&segment, &t->state), duration_us);
+    contents_deinit(&segment);
+    set_track(t, &t->video, r->video);
+    set_track(t, &t->audio, r->audio);
+    return edge_lazy_create(&(struct edge_recipe){ recipe_make, recipe_destroy, r });
+}
+
+static void add_segment(struct ts_rendition *t, const struct ts_sources *sources, uint64_t msn)
+{
+    const struct rendition_segment *video = find_segment(sources->video, msn),
+                                   *audio = find_segment(sources->audio, msn);
+    const struct rendition_segment *main = video && (video->whole.body || !audio) ? video : audio;
+    if (!main) return;
+    struct ts_segment s = {
+        .msn = msn,
+        .discontinuity = main->discontinuity,
+        .starts_era = (video && video->starts_era) || (audio && audio->starts_era),
+        .is_independent = main->is_independent,
+        .duration_us = main->duration_us,
+        .wall_us = main->wall_us,
+        .lazy = make_lazy(t, sources, video, audio, main->duration_us),
+    };
+    if (queue_give(&t->segments, &s)) {
+        edge_lazy_unref(s.lazy);
+        return;
+    }
+    t->is_changed = true;
+}
+
+/* The first numbers that a CMAF rendition keeps and lists, where they are smaller than what is there. */
+static void lower(const struct rendition *r, uint64_t *kept, uint64_t *listed)
+{
+    if (!r || !queue_count(&r->segments)) return;
+    const struct rendition_segment *first = queue_at(&r->segments, 0);
+    if (first->msn < *kept) *kept = first->msn;
+    const struct rendition_segment *s = r->listed ? queue_at(&r->segments, queue_count(&r->segments) - r->listed)
+                                                  : NULL;
+    if (s && s->msn < *listed) *listed = s->msn;
+}
+
+/* Listed and kept is what one of the CMAF renditions lists and keeps. */
+static void slide(struct ts_rendition *t, const struct ts_sources *sources)
+{
+    uint64_t kept = UINT64_MAX, listed = UINT64_MAX;
+    const struct ts_segment *s;
+    lower(sources->video, &kept, &listed);
+    lower(sources->audio, &kept, &listed);
+    while ((s = queue_peek(&t->segments)) && s->msn < kept) {
+        struct ts_segment gone;
+        if (queue_take(&t->segments, &gone)) edge_lazy_unref(gone.lazy);
+    }
+    t->listed = 0;
+    for (size_t i = queue_count(&t->segments); i-- > 0; t->listed++) {
+        s = queue_at(&t->segments, i);
+        if (s->msn < listed) break;
+    }
+}
+
+/* -- playlists -- */
+
+static void write_segment(struct byte_writer *w, const struct ts_rendition *t, const struct ts_segment *s)
+{
+    char time_text[CLOCK_TEXT_BYTES];
+    clock_format(s->wall_us, time_text);
+    if (s->starts_era) write_text(w, "#EXT-X-DISCONTINUITY\n");
+    write_format(w, "#EXT-X-PROGRAM-DATE-TIME:%s\n", time_text);
+    if (!s->lazy) write_text(w, "#EXT-X-GAP\n");
+    write_format(w, "#EXTINF:%lld.%06lld,\nseg-%08x-%llu.ts\n", (long long)(s->duration_us / 1000000),
+                 (long long)(s->duration_us % 1000000), t->config.run_id, (unsigned long long)s->msn);
+}
+
+static struct frozen *render(const struct ts_rendition *t)
+{
+    struct byte_writer w;
+    const size_t count = queue_count(&t->segments), first = count - t->listed;
+    const struct ts_segment *oldest = queue_at(&t->segments, first);
+    bool is_independent = true;
+    for (size_t i = first; i < count; i++)
+        is_independent &= ((const struct ts_segment *)queue_at(&t->segments, i))->is_independent;
+    byte_writer_init(&w, PLAYLIST_BYTES_MAX);
+    write_format(&w,
+                 "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%u\n#EXT-X-MEDIA-SEQUENCE:%llu\n"
+                 "#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
+                 HLS_VERSION, t->config.target_duration_s, (unsigned long long)oldest->msn,
+                 (unsigned long long)(oldest->discontinuity - oldest->starts_era));
+    if (is_independent) write_text(&w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+    for (size_t i = first; i < count; i++) write_segment(&w, t, queue_at(&t->segments, i));
+    if (t->is_ended) write_text(&w, "#EXT-X-ENDLIST\n");
+    struct frozen *text = byte_writer_freeze(&w);
+    byte_writer_deinit(&w);
+    return text;
+}
+
+static void update_multivariant(struct ts_rendition *t)
+{
+    if (!t->is_multivariant_old || (!t->video && !t->audio)) return;
+    const struct multivariant_config c = {
+        .video = t->video ? track_facts(t->video) : NULL,
+        .muxed_audio = t->audio ? track_facts(t->audio) : NULL,
+        .video_uri = TS_RENDITION_NAME "/index.m3u8",
+        .fps_num = t->video ? track_facts(t->video)->fps_num : 0,
+        .fps_den = t->video ? track_facts(t->video)->fps_den : 0,
+        .bandwidth_bps = t->bandwidth_bps,
+        .average_bandwidth_bps = t->sum_us ? t->sum_bytes * 8000000 / (uint64_t)t->sum_us : t->bandwidth_bps,
+    };
+    struct frozen *text = multivariant_render(&c);
+    if (!text) return;
+    frozen_unref(t->multivariant);
+    t->multivariant = text;
+    t->is_multivariant_old = false;
+    if (t->config.is_main) live_edge_publish_multivariant(t->config.edge, frozen_ref(text));
+}
+
+static void publish(struct ts_rendition *t)
+{
+    const size_t count = queue_count(&t->segments);
+    if (!t->is_changed || !t->listed) return;
+    update_multivariant(t);
+    struct edge_object *objects = calloc(count + 1, sizeof *objects);
+    struct frozen *playlist = objects ? render(t) : NULL;
+    size_t used = 0;
+    if (!playlist) {
+        free(objects);
+        return;
+    }
+    if (t->multivariant) {
+        memcpy(objects[used].name, EDGE_OWN_MULTIVARIANT, sizeof EDGE_OWN_MULTIVARIANT);
+        objects[used].kind = EDGE_MULTIVARIANT;
+        objects[used++].body = t->multivariant;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct ts_segment *s = queue_at(&t->segments, i);
+        if (!s->lazy) continue;
+        snprintf(objects[used].name, EDGE_OBJECT_NAME_BYTES, "seg-%08x-%llu.ts", t->config.run_id,
+                 (unsigned long long)s->msn);
+        objects[used].kind = EDGE_SEGMENT;
+        objects[used++].lazy = s->lazy;
+    }
+    const struct ts_segment *last = queue_at(&t->segments, count - 1);
+    struct edge_snapshot *snapshot = edge_snapshot_create(&(struct edge_snapshot_config){
+        .media = EDGE_MUXED_TS,
+        .playlist = playlist,
+        .last_msn = last->msn,
+        .target_duration_s = t->config.target_duration_s,
+        .is_ended = t->is_ended,
+        .objects = objects,
+        .object_count = used,
+    });
+    frozen_unref(playlist);
+    free(objects);
+    if (snapshot && !live_edge_publish(t->config.edge, TS_RENDITION_NAME, snapshot)) t->is_changed = false;
+}
+
+/* -- doors -- */
+
+struct ts_rendition *ts_rendition_create(const struct ts_rendition_config *config)
+{
+    struct ts_rendition *t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+    t->config = *config;
+    queue_init(&t->segments, sizeof(struct ts_segment), 2 * WINDOW_SEGMENTS_MAX);
+    queue_init(&t->tags, sizeof(struct ts_mux_tag), PENDING_TAGS_MAX);
+    return t;
+}
+
+void ts_rendition_destroy(struct ts_rendition *t)
+{
+    struct ts_segment s;
+    struct ts_mux_tag tag;
+    if (!t) return;
+    while (queue_take(&t->segments, &s)) edge_lazy_unref(s.lazy);
+    while (queue_take(&t->tags, &tag)) blob_unref(tag.payload.blob);
+    queue_deinit(&t->segments);
+    queue_deinit(&t->tags);
+    track_unref(t->video);
+    track_unref(t->audio);
+    frozen_unref(t->multivariant);
+    free(t);
+}
+
+/* The first number that is there at all; 0: none. */
+static uint64_t first_msn(const struct ts_sources *sources)
+{
+    uint64_t kept = UINT64_MAX, listed = UINT64_MAX;
+    lower(sources->video, &kept, &listed);
+    lower(sources->audio, &kept, &listed);
+    return kept == UINT64_MAX ? 0 : kept;
+}
+
+void ts_rendition_update(struct ts_rendition *t, const struct ts_sources *sources)
+{
+    if (!t->next_msn) t->next_msn = first_msn(sources);
+    if (!t->next_msn) return;
+    for (; t->next_msn <= sources->decided_msn; t->next_msn++) add_segment(t, sources, t->next_msn);
+    if (!t->is_changed) return;
+    slide(t, sources);
+    publish(t);
+}
+
+bool ts_rendition_add_tag(struct ts_rendition *t, const struct media_metadata *metadata)
+{
+    if (metadata->kind != METADATA_ID3) return true;
+    const struct ts_mux_tag tag = { metadata->payload, metadata->pts_90k };
+    if (queue_give(&t->tags, &tag)) return false;
+    blob_ref(tag.payload.blob);
+    return true;
+}
+
+void ts_rendition_end(struct ts_rendition *t)
+{
+    t->is_ended = t->is_changed = true;
+    publish(t);
+}
