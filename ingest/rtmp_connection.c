@@ -16,6 +16,8 @@
 #include <weir/base/wire.h>
 #include <weir/ingest/rtmp_session.h>
 
+#include "refusal.h"
+
 #define LINGER_US (2 * 1000000LL) /* for a client to read why it was refused before the socket goes */
 #define KEEPALIVE_IDLE_S 10
 #define KEEPALIVE_INTERVAL_S 5
@@ -156,19 +158,6 @@ static void log_refusal(struct rtmp_connection *c, const char *reason, const cha
               text);
 }
 
-static void count_refusal(struct rtmp_connection *c, enum publish_verdict verdict)
-{
-    switch (verdict) {
-    case PUBLISH_BAD_NAME: count(c, COUNTER_PUBLISH_REFUSED_NAME); break;
-    case PUBLISH_BAD_KEY:
-    case PUBLISH_NOT_ALLOWED: count(c, COUNTER_PUBLISH_REFUSED_KEY); break;
-    case PUBLISH_BUSY: count(c, COUNTER_PUBLISH_REFUSED_BUSY); break;
-    case PUBLISH_LIMIT:
-    case PUBLISH_FAILED: count(c, COUNTER_PUBLISH_REFUSED_LIMIT); break;
-    case PUBLISH_ALLOWED: break;
-    }
-}
-
 /* The codes that encoders know; the text is what they show. */
 static const char *refusal_code(enum publish_verdict verdict)
 {
@@ -202,7 +191,7 @@ static void on_refused(void *context, enum publish_verdict verdict)
     struct rtmp_connection *c = context;
     const char *text = publish_verdict_text(verdict);
     log_refusal(c, publish_verdict_name(verdict), text);
-    count_refusal(c, verdict);
+    count(c, refusal_counter(verdict));
     rtmp_session_refuse(c->session, refusal_code(verdict), text);
     settle(c);
 }

@@ -8,6 +8,7 @@
 #include <weir/base/log.h>
 #include <weir/base/net.h>
 
+#include "refusal.h"
 #include "srt_figures.h"
 #include "srt_library.h"
 #include "ts_intake.h"
@@ -67,7 +68,7 @@ static void log_end(const struct srt_connection *c)
 static void end_publication(struct srt_connection *c, bool is_ours)
 {
     if (c->stream && is_ours) {
-        srt_figures_read(&c->figures, c->watch.socket);
+        srt_figures_read(&c->figures, c->watch.socket, srt_library_member(c->watch.socket));
         srt_figures_publish(&c->figures, live_edge_figures(stream_edge(c->stream)));
         ts_intake_flush(c->intake, clock_now_us());
     }
@@ -119,7 +120,7 @@ static void finish(struct srt_connection *c, const char *reason)
 
 static void log_start(const struct srt_connection *c)
 {
-    const SRTSOCKET socket = c->watch.socket;
+    const SRTSOCKET socket = srt_library_member(c->watch.socket);
     const int64_t version = srt_library_get_number(socket, SRTO_PEERVERSION);
     char encryption[16] = "none";
     if (srt_library_get_number(socket, SRTO_RCVKMSTATE) == SRT_KM_S_SECURED)
@@ -128,7 +129,7 @@ static void log_start(const struct srt_connection *c)
               "peer=%s protocol=%s libsrt=%u.%u.%u latency_ms=%lld encryption=%s links=%s", c->peer, c->protocol,
               (unsigned)(version >> 16 & 0xFF), (unsigned)(version >> 8 & 0xFF), (unsigned)(version & 0xFF),
               (long long)srt_library_get_number(socket, SRTO_RCVLATENCY), encryption,
-              srt_library_is_group(socket) ? "bonded" : "one");
+              srt_library_is_group(c->watch.socket) ? "bonded" : "one");
 }
 
 static void on_accepted(void *context, struct stream *stream)
@@ -146,38 +147,13 @@ static void on_accepted(void *context, struct stream *stream)
     log_start(c);
 }
 
-static enum srt_reject code_of(enum publish_verdict verdict)
-{
-    switch (verdict) {
-    case PUBLISH_BAD_NAME: return SRT_REJECT_BAD_REQUEST;
-    case PUBLISH_BAD_KEY: return SRT_REJECT_UNAUTHORIZED;
-    case PUBLISH_NOT_ALLOWED: return SRT_REJECT_FORBIDDEN;
-    case PUBLISH_BUSY: return SRT_REJECT_CONFLICT;
-    case PUBLISH_LIMIT: return SRT_REJECT_OVERLOAD;
-    default: return SRT_REJECT_INTERNAL;
-    }
-}
-
-static void count_refusal(struct srt_connection *c, enum publish_verdict verdict)
-{
-    switch (verdict) {
-    case PUBLISH_BAD_NAME: count(c, COUNTER_PUBLISH_REFUSED_NAME); break;
-    case PUBLISH_BAD_KEY:
-    case PUBLISH_NOT_ALLOWED: count(c, COUNTER_PUBLISH_REFUSED_KEY); break;
-    case PUBLISH_BUSY: count(c, COUNTER_PUBLISH_REFUSED_BUSY); break;
-    case PUBLISH_LIMIT:
-    case PUBLISH_FAILED: count(c, COUNTER_PUBLISH_REFUSED_LIMIT); break;
-    case PUBLISH_ALLOWED: break;
-    }
-}
-
 static void on_refused(void *context, enum publish_verdict verdict)
 {
     struct srt_connection *c = context;
     log_event(LOG_INGEST, LOG_WARN, c->name, "publish_refused",
-              "peer=%s protocol=%s code=%d reason=%s text=\"%s\" told=no", c->peer, c->protocol, (int)code_of(verdict),
-              publish_verdict_name(verdict), publish_verdict_text(verdict));
-    count_refusal(c, verdict);
+              "peer=%s protocol=%s code=%d reason=%s text=\"%s\" told=no", c->peer, c->protocol,
+              (int)srt_reject_for(verdict), publish_verdict_name(verdict), publish_verdict_text(verdict));
+    count(c, refusal_counter(verdict));
     finish(c, publish_verdict_name(verdict));
 }
 
@@ -251,7 +227,7 @@ static struct srt_connection *create(struct srt_home *home, SRTSOCKET socket, co
     memcpy(c->name, request->name, sizeof c->name);
     memcpy(c->peer, request->peer, sizeof c->peer);
     memcpy(c->address, request->address, sizeof c->address);
-    c->idle_us = srt_library_get_number(socket, SRTO_PEERIDLETIMEO) * 1000;
+    c->idle_us = srt_library_get_number(srt_library_member(socket), SRTO_PEERIDLETIMEO) * 1000;
     c->next = home->first;
     if (c->next) c->next->previous = c;
     home->first = c;
@@ -279,7 +255,8 @@ static bool has_weak_key(const struct srt_home *home, SRTSOCKET socket, const st
     struct srt_options options;
     struct stream_policy policy;
     if (config->look(config->context, look_port, request, &options, &policy) != PUBLISH_ALLOWED) return false;
-    const bool is_weak = options.passphrase[0] && srt_library_get_number(socket, SRTO_PBKEYLEN) < options.key_bytes;
+    const bool is_weak = options.passphrase[0] &&
+                         srt_library_get_number(srt_library_member(socket), SRTO_PBKEYLEN) < options.key_bytes;
     explicit_bzero(options.passphrase, sizeof options.passphrase);
     return is_weak;
 }
@@ -303,7 +280,7 @@ void srt_connection_accept(struct srt_home *home, SRTSOCKET socket, const struct
     net_address_bytes(peer, request.address);
     net_format_peer(peer, request.peer);
     /* said before in the listen callback, and told again here: between the two nothing needs to be kept */
-    if (srt_getsockflag(socket, SRTO_STREAMID, streamid, &bytes) < 0) streamid[0] = 0;
+    if (srt_getsockflag(srt_library_member(socket), SRTO_STREAMID, streamid, &bytes) < 0) streamid[0] = 0;
     const enum srt_reject code = srt_streamid_parse(streamid, rules, &request, &why);
     explicit_bzero(streamid, sizeof streamid);
     if (code) {
@@ -371,7 +348,7 @@ static void tick_publishing(struct srt_connection *c, int64_t now_us)
     }
     if (now_us - c->figures_us >= FIGURES_US) {
         c->figures_us = now_us;
-        srt_figures_read(&c->figures, c->watch.socket);
+        srt_figures_read(&c->figures, c->watch.socket, srt_library_member(c->watch.socket));
         srt_figures_publish(&c->figures, live_edge_figures(stream_edge(c->stream)));
     }
     stream_tick(c->stream, now_us);

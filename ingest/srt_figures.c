@@ -7,7 +7,7 @@ static uint64_t positive(double v)
     return v > 0 ? (uint64_t)v : 0;
 }
 
-void srt_figures_read(struct srt_figures *f, SRTSOCKET socket)
+void srt_figures_read(struct srt_figures *f, SRTSOCKET socket, SRTSOCKET member)
 {
     SRT_TRACEBSTATS s;
     memset(&s, 0, sizeof s);
@@ -20,6 +20,7 @@ void srt_figures_read(struct srt_figures *f, SRTSOCKET socket)
     f->packets_restored = positive(s.pktRcvFilterSupplyTotal);
     f->packets_retransmitted += positive(s.pktRcvRetrans);
     f->packets_belated += positive((double)s.pktRcvBelated);
+    if (member != socket && srt_bistats(member, &s, 0, 1) < 0) return;
     f->rtt_us = positive(s.msRTT * 1000);
     f->latency_ms = positive(s.msRcvTsbPdDelay);
     f->buffer_ms = positive(s.msRcvBuf);

@@ -19,8 +19,9 @@ struct srt_figures {
         reorder_packets;
 };
 
-/* A broken socket says nothing: the figures stay what they were. */
-void srt_figures_read(struct srt_figures *f, SRTSOCKET socket);
+/* A broken socket says nothing: the figures stay what they were. member: `socket`, or one of the links that it bonds: what a bond has no
+ * figures of is that one's. */
+void srt_figures_read(struct srt_figures *f, SRTSOCKET socket, SRTSOCKET member);
 void srt_figures_begin(struct srt_figures *f, const char *protocol, struct edge_figures *edge);
 void srt_figures_publish(const struct srt_figures *f, struct edge_figures *edge);
 

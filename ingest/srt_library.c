@@ -11,6 +11,7 @@
 #define SYSLOG_ERROR 3
 #define SYSLOG_WARNING 4
 #define SYSLOG_NOTICE 5
+#define LINKS_MAX 16        /* of one bond */
 #define LINES_PER_SECOND 10 /* of libsrt's own: under loss it has one for each packet */
 
 /* -- its log -- */
@@ -134,6 +135,17 @@ bool srt_library_allow_groups(SRTSOCKET listener)
 bool srt_library_is_group(SRTSOCKET socket)
 {
     return ((uint32_t)socket & (uint32_t)SRTGROUP_MASK) != 0;
+}
+
+SRTSOCKET srt_library_member(SRTSOCKET socket)
+{
+    SRT_SOCKGROUPDATA members[LINKS_MAX];
+    size_t count = LINKS_MAX;
+    if (!srt_library_is_group(socket) || srt_group_data(socket, members, &count) < 0) return socket;
+    for (size_t i = 0; i < count && i < LINKS_MAX; i++) {
+        if (members[i].sockstate == SRTS_CONNECTED) return members[i].id;
+    }
+    return socket;
 }
 
 void srt_library_describe(struct srt_library_facts *facts)

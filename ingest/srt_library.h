@@ -24,6 +24,8 @@ const char *srt_library_apply(SRTSOCKET socket, const struct srt_options *option
 /* A caller's bonded links become one stream. false: this libsrt was built without. */
 bool srt_library_allow_groups(SRTSOCKET listener);
 bool srt_library_is_group(SRTSOCKET socket);
+/* A connected socket of the group, or `socket` itself where it is none: what only single sockets can be asked. */
+SRTSOCKET srt_library_member(SRTSOCKET socket);
 
 /* What a connection to somewhere else failed of, in words: from srt_getrejectreason. */
 const char *srt_library_reject_text(int reason);

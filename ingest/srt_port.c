@@ -13,6 +13,7 @@
 #include <weir/base/log.h>
 #include <weir/base/net.h>
 
+#include "refusal.h"
 #include "srt_connection.h"
 #include "srt_guard.h"
 #include "srt_library.h"
@@ -39,6 +40,7 @@ struct srt_port {
     struct srt_home *home;
     struct srt_streamid_rules rules;
     const void *look_port;
+    bool has_groups;
     int fd; /* of our own on the socket that libsrt has: for what the kernel says of it */
     /* the loop's */
     struct knock knocks[KNOCKS_MAX];
@@ -56,6 +58,7 @@ struct note {
     enum srt_reject code;
     const char *why;
     struct knock caller;
+    bool is_link;
 };
 
 /* -- on libsrt's receiving thread: memory only -- */
@@ -66,6 +69,7 @@ struct decision {
     enum counter counter;
     struct publish_request request;
     bool has_passphrase;
+    bool is_link; /* of bonded ones: the second and later ones never stand in the accept queue */
 };
 
 static void refuse(struct decision *d, enum srt_reject code, enum counter counter, const char *why)
@@ -97,16 +101,8 @@ static const char wrong_key[] =
 
 static void refuse_verdict(struct decision *d, enum publish_verdict verdict)
 {
-    const char *why = publish_verdict_text(verdict);
-    switch (verdict) {
-    case PUBLISH_ALLOWED: break;
-    case PUBLISH_BAD_NAME: refuse(d, SRT_REJECT_BAD_REQUEST, COUNTER_PUBLISH_REFUSED_NAME, why); break;
-    case PUBLISH_BAD_KEY: refuse(d, SRT_REJECT_UNAUTHORIZED, COUNTER_PUBLISH_REFUSED_KEY, wrong_key); break;
-    case PUBLISH_NOT_ALLOWED: refuse(d, SRT_REJECT_FORBIDDEN, COUNTER_PUBLISH_REFUSED_KEY, why); break;
-    case PUBLISH_BUSY: refuse(d, SRT_REJECT_CONFLICT, COUNTER_PUBLISH_REFUSED_BUSY, why); break;
-    case PUBLISH_LIMIT: refuse(d, SRT_REJECT_OVERLOAD, COUNTER_PUBLISH_REFUSED_LIMIT, why); break;
-    case PUBLISH_FAILED: refuse(d, SRT_REJECT_INTERNAL, COUNTER_PUBLISH_REFUSED_LIMIT, why); break;
-    }
+    refuse(d, srt_reject_for(verdict), refusal_counter(verdict),
+           verdict == PUBLISH_BAD_KEY ? wrong_key : publish_verdict_text(verdict));
 }
 
 static void check_request(struct srt_port *p, struct decision *d, SRTSOCKET caller, int hs_version,
@@ -121,8 +117,10 @@ static void check_request(struct srt_port *p, struct decision *d, SRTSOCKET call
                d->why);
         return;
     }
+    d->is_link = p->has_groups && srt_library_get_number(caller, SRTO_GROUPTYPE) > 0;
     enum publish_verdict verdict = config->look(config->context, p->look_port, &d->request, &options, &policy);
-    if (verdict == PUBLISH_ALLOWED) verdict = registry_foresee(config->registry, &d->request, &policy);
+    /* a second link finds its first one publishing; whether it belongs to it libsrt knows, and the claim tells */
+    if (verdict == PUBLISH_ALLOWED && !d->is_link) verdict = registry_foresee(config->registry, &d->request, &policy);
     if (verdict != PUBLISH_ALLOWED) {
         refuse_verdict(d, verdict);
         return;
@@ -145,7 +143,7 @@ static bool tell_loop(struct srt_port *p, const struct decision *d, int64_t now_
     if (atomic_fetch_add(&p->notes_under_way, 1) < NOTES_MAX) {
         struct note *note = malloc(sizeof *note);
         if (note) {
-            *note = (struct note){ .port = p, .code = d->code, .why = d->why };
+            *note = (struct note){ .port = p, .code = d->code, .why = d->why, .is_link = d->is_link };
             note->caller = (struct knock){ .at_us = now_us, .has_passphrase = d->has_passphrase };
             memcpy(note->caller.name, d->request.name, sizeof note->caller.name);
             memcpy(note->caller.peer, d->request.peer, sizeof note->caller.peer);
@@ -208,7 +206,7 @@ static void on_note(void *a, void *b)
                   "peer=%s protocol=srt code=%d reason=%s text=\"%s\"", note->caller.peer, (int)note->code,
                   srt_reject_name(note->code), note->why);
     } else {
-        keep_knock(p, &note->caller);
+        if (!note->is_link) keep_knock(p, &note->caller);
         srt_home_keep_ticking(p->home);
         srt_pass_stay_awake(p->home->pass, note->caller.at_us + AWAKE_AFTER_KNOCK_US);
     }
@@ -259,7 +257,7 @@ static enum weir_err set_up(struct srt_port *p, const struct srt_port_config *co
         snprintf(error, SRT_ERROR_BYTES, "srt.%s: libsrt does not take this value", refused);
         return WEIR_CONFIG;
     }
-    srt_library_allow_groups(p->watch.socket);
+    p->has_groups = srt_library_allow_groups(p->watch.socket);
     if (srt_listen_callback(p->watch.socket, on_caller, p) < 0) return WEIR_IO;
     return WEIR_OK;
 }

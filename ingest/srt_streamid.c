@@ -23,6 +23,20 @@ struct said {
     bool is_decoded;
 };
 
+enum srt_reject srt_reject_for(enum publish_verdict verdict)
+{
+    switch (verdict) {
+    case PUBLISH_ALLOWED: return SRT_ACCEPT;
+    case PUBLISH_BAD_NAME: return SRT_REJECT_BAD_REQUEST;
+    case PUBLISH_BAD_KEY: return SRT_REJECT_UNAUTHORIZED;
+    case PUBLISH_NOT_ALLOWED: return SRT_REJECT_FORBIDDEN;
+    case PUBLISH_BUSY: return SRT_REJECT_CONFLICT;
+    case PUBLISH_LIMIT: return SRT_REJECT_OVERLOAD;
+    case PUBLISH_FAILED: break;
+    }
+    return SRT_REJECT_INTERNAL;
+}
+
 const char *srt_reject_name(enum srt_reject code)
 {
     switch (code) {

@@ -349,6 +349,11 @@ uint32_t house_srt_connections(const struct house *h)
     return srt_server_connections(house_srt_server(h->srt));
 }
 
+size_t house_srt_loops_stuck(const struct house *h)
+{
+    return house_srt_stuck(h->srt);
+}
+
 uint64_t house_srt_datagrams_dropped(const struct house *h)
 {
     return srt_server_datagrams_dropped(house_srt_server(h->srt));
@@ -371,6 +376,7 @@ uint32_t house_http_connections(const struct house *h)
 
 void house_tidy(struct house *h)
 {
+    house_srt_watch(h->srt, clock_now_us());
     uint64_t closed = 0;
     const struct counters *counters[HOUSE_COUNTERS_MAX];
     const size_t count = house_counters(h, counters);

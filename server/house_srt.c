@@ -1,12 +1,23 @@
 #include "house_srt.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/base/log.h>
 #include <weir/base/loop.h>
 #include <weir/server/auth.h>
 
 #define LOOPS_OF_SRT_MAX (CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX + 1) /* and that of the pulls */
+
+#define STUCK_US (10 * 1000000LL)
+
+/* Of a loop: a message goes round. */
+struct pulse {
+    _Atomic bool is_under_way;
+    int64_t sent_us;
+    bool is_stuck;
+};
 
 struct house_srt {
     const struct config *config;
@@ -14,6 +25,8 @@ struct house_srt {
     struct srt_server *server;
     struct loop *loops[LOOPS_OF_SRT_MAX];
     size_t loop_count;
+    struct pulse pulses[LOOPS_OF_SRT_MAX];
+    _Atomic size_t stuck;
 };
 
 /* On libsrt's receiving thread: looks things up in what never changes. */
@@ -139,6 +152,44 @@ enum weir_err house_srt_pull(struct house_srt *h, struct config_error *error)
         if (!err) err = pull_one(h, loop, path, error);
     }
     return err;
+}
+
+static void on_pulse(void *a, void *b)
+{
+    struct pulse *p = a;
+    atomic_store(&p->is_under_way, false);
+}
+
+static void watch_loop(struct loop *loop, struct pulse *p, int64_t now_us)
+{
+    const bool is_stuck = atomic_load(&p->is_under_way) && now_us - p->sent_us > STUCK_US;
+    if (is_stuck && !p->is_stuck)
+        log_event(LOG_SERVER, LOG_ERROR, "-", "srt_loop_stuck",
+                  "loop=%s seconds=%lld text=\"libsrt does not return; the streams of this port stand still, all "
+                  "others go on: restart weir\"",
+                  loop_name(loop), (long long)(now_us - p->sent_us) / 1000000);
+    if (!is_stuck && p->is_stuck)
+        log_event(LOG_SERVER, LOG_WARN, "-", "srt_loop_turns_again", "loop=%s", loop_name(loop));
+    p->is_stuck = is_stuck;
+    if (atomic_load(&p->is_under_way)) return;
+    atomic_store(&p->is_under_way, true);
+    p->sent_us = now_us;
+    if (loop_post(loop, on_pulse, p, NULL)) atomic_store(&p->is_under_way, false);
+}
+
+void house_srt_watch(struct house_srt *h, int64_t now_us)
+{
+    size_t stuck = 0;
+    for (size_t i = 0; i < h->loop_count; i++) {
+        watch_loop(h->loops[i], &h->pulses[i], now_us);
+        stuck += h->pulses[i].is_stuck;
+    }
+    atomic_store(&h->stuck, stuck);
+}
+
+size_t house_srt_stuck(const struct house_srt *h)
+{
+    return h ? atomic_load(&h->stuck) : 0;
 }
 
 void house_srt_stop_accepting(struct house_srt *h)

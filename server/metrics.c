@@ -169,6 +169,7 @@ struct frozen *metrics_render(struct house *h)
     gauge(&w, "uptime_seconds", "seconds since the start", (uint64_t)(clock_now_us() - house_started_us(h)) / 1000000);
     gauge(&w, "resident_bytes", "memory in use, as the kernel counts it", resident_bytes());
     gauge(&w, "rtmp_connections", "open RTMP connections", house_rtmp_connections(h));
+    gauge(&w, "srt_loops_stuck", "SRT loops that hang in libsrt", house_srt_loops_stuck(h));
     gauge(&w, "srt_connections", "open SRT connections", house_srt_connections(h));
     write_format(&w,
                  "# HELP weir_srt_datagrams_dropped_total packets that the kernel dropped before libsrt: buffer full, "

@@ -2,6 +2,7 @@
 
 Each case runs one publisher through a relay of its own, all at once, and looks at what libsrt could not get again, at the playlists, and at the picture.
 """
+import ctypes
 import math
 import os
 import random
@@ -17,7 +18,7 @@ import unittest
 import cmaf
 from harness import AAC, AUDIO, PATIENCE, VIDEO, X264, Encoder, Server, ffmpeg, playlist, wait_for, wait_segments
 from relay import Relay, Source
-from srt_caller import Caller, Refused
+from srt_caller import LIBRARY, Caller, Refused, address, option
 from test_reconnect import Follower
 from test_srt import TS, free_udp_port, make_ts
 
@@ -206,6 +207,43 @@ def handshake(version, extension, kind, cookie):
     """A handshake packet as it stands on the wire (draft-sharabayko-srt, 3.2.1), without extensions behind it."""
     header = struct.pack(">IIII", 0x80000000, 0, random.getrandbits(31), 0)
     return header + struct.pack(">IHHIIIiII", version, 0, extension, random.getrandbits(31), 1500, 8192, kind, random.getrandbits(31), cookie) + bytes(16)
+
+
+class Link(ctypes.Structure):
+    """SRT_SOCKGROUPCONFIG"""
+    _fields_ = [("id", ctypes.c_int), ("source", ctypes.c_uint64 * 16), ("peer", ctypes.c_uint64 * 16), ("weight", ctypes.c_uint16), ("config", ctypes.c_void_p),
+                ("error", ctypes.c_int), ("token", ctypes.c_int)]
+
+
+class Bonding(unittest.TestCase):
+    def test_two_links_are_one_stream(self):
+        """Only with a libsrt that has it, for both sides: LD_LIBRARY_PATH and a build with PKG_CONFIG_PATH."""
+        if "bonding: yes" not in subprocess.run([os.environ["WEIR"], "capabilities"], capture_output=True, text=True).stdout:
+            self.skipTest("this libsrt has no bonding")
+        LIBRARY.srt_prepare_endpoint.restype = Link
+        with Files() as files, Server("hls.segment=1s") as server, Relay("udp", server.srt_ports[0], delay=5) as one, Relay("udp", server.srt_ports[0], delay=15) as two:
+            group = LIBRARY.srt_create_group(1)
+            for name, value in (("streamid", "publish:live/bond"), ("latency", 300)):
+                option(group, name, value)
+            links = (Link * 2)(*(LIBRARY.srt_prepare_endpoint(None, address(relay.port), 16) for relay in (one, two)))
+            self.assertGreaterEqual(LIBRARY.srt_connect_group(group, links, 2), 0)
+            with open(files.clip, "rb") as file:
+                clip = file.read()
+            started, is_cut = time.monotonic(), False
+            for at in range(0, len(clip) // 2, 1316):
+                self.assertGreater(LIBRARY.srt_sendmsg(group, clip[at:at + 1316], len(clip[at:at + 1316]), -1, 1), 0)
+                while at / len(clip) * 20 > time.monotonic() - started:
+                    time.sleep(0.002)
+                if not is_cut and time.monotonic() - started > 4:
+                    is_cut = True
+                    one.tell("blackhole 0")
+            facts = server.stream("bond")
+            print(f"one of two links gone after 4 s: {facts['frames_damaged']} frames damaged of {facts['video_frames']}, RTT {facts['transport']['rtt_us'] / 1000:.0f} ms")
+            self.assertEqual((facts["state"], facts["publishes"], facts["frames_damaged"]), ("live", 1, 0))
+            self.assertGreater(facts["video_frames"], 240)
+            self.assertIn("links=bonded", server.log())
+            self.assertNotIn("publish_refused", server.log())
+            LIBRARY.srt_close(group)
 
 
 class Attack(unittest.TestCase):

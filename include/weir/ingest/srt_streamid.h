@@ -34,6 +34,7 @@ enum srt_reject {
     SRT_REJECT_DOWN = 1503,
     SRT_REJECT_VERSION = 1505,
 };
+enum srt_reject srt_reject_for(enum publish_verdict verdict);
 const char *srt_reject_name(enum srt_reject code); /* for logs: "bad_request" */
 
 /* What an id without a mode asks for. The standard says request, which is to play. Plain names always publish. */

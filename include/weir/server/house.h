@@ -36,6 +36,7 @@ int64_t house_started_us(const struct house *h); /* monotonic */
 uint32_t house_rtmp_connections(const struct house *h);
 uint32_t house_srt_connections(const struct house *h);
 uint64_t house_srt_datagrams_dropped(const struct house *h);
+size_t house_srt_loops_stuck(const struct house *h);
 uint32_t house_http_connections(const struct house *h);
 /* Whatever counts in this house: sum them up. Lent. Returns how many. */
 #define HOUSE_COUNTERS_MAX (LOOPS_MAX + 2 * (CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX) + 1)

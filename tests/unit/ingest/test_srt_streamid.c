@@ -113,6 +113,14 @@ static void others_are_refused_with_code_and_reason(void **unused_state)
     }
 }
 
+static void every_verdict_has_a_code(void **unused_state)
+{
+    assert_int_equal(srt_reject_for(PUBLISH_ALLOWED), SRT_ACCEPT);
+    for (int v = PUBLISH_ALLOWED + 1; v <= PUBLISH_FAILED; v++)
+        assert_in_range(srt_reject_for((enum publish_verdict)v), 1400, 1599);
+    assert_int_equal(srt_reject_for(PUBLISH_BUSY), SRT_REJECT_CONFLICT);
+}
+
 static const struct {
     const char *what, *id, *name;
 } by_port[] = {
@@ -174,6 +182,7 @@ int main(void)
         cmocka_unit_test(every_dialect_gives_name_and_key),
         cmocka_unit_test(others_are_refused_with_code_and_reason),
         cmocka_unit_test(a_port_may_have_a_stream_and_a_mode_of_its_own),
+        cmocka_unit_test(every_verdict_has_a_code),
         cmocka_unit_test(lengths_around_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
