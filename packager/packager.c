@@ -187,19 +187,34 @@ static size_t collect_reports(const struct packager *p, const struct rendition *
     return count;
 }
 
-/* What has changed by the packet at hand: each rendition once. */
-static void publish_changes(struct packager *p)
+/* Each rendition that has changed, once. Returns how many; *is_new: one of them for the first time. */
+static size_t publish_once(struct packager *p, bool *is_new)
 {
-    bool is_any = false;
+    size_t published = 0;
     for (size_t i = 0; i <= p->lane_count; i++) {
         struct rendition *r = rendition_at(p, i);
         if (!r || !r->is_changed) continue;
         struct playlist_report reports[AUDIO_TRACKS_MAX];
         const size_t count = collect_reports(p, r, reports);
+        const bool was_published = r->has_published;
         if (rendition_publish(r, reports, count)) continue; /* no memory: the next one tries again */
-        is_any = true;
+        published++;
+        *is_new |= r->has_published && !was_published;
     }
-    if (!is_any) return;
+    return published;
+}
+
+/* What has changed by the packet at hand. A rendition that players are now told of is reported on by all others from the
+ * same moment on (RFC 8216bis, B.1): they are published again. */
+static void publish_changes(struct packager *p)
+{
+    bool is_new = false;
+    if (!publish_once(p, &is_new)) return;
+    for (size_t i = 0; is_new && i <= p->lane_count; i++) {
+        struct rendition *r = rendition_at(p, i);
+        if (r && r->has_published && r->config.terms.part_us) r->is_changed = true;
+    }
+    if (is_new) publish_once(p, &(bool){ false });
     update_multivariant(p);
     uint64_t held_bytes = 0;
     for (size_t i = 0; i <= p->lane_count; i++) held_bytes += rendition_held_bytes(rendition_at(p, i));

@@ -10,7 +10,8 @@
 #define LISTED_MIN 6
 #define WINDOW_TARGETS_MIN 3
 #define PART_TARGETS_LISTED 3 /* parts older than so many target durations leave the playlist */
-#define PART_TARGETS_KEPT 3   /* and may be fetched for so many more */
+/* and may be fetched for so many more: three (6.2.2), and one for lists that move on by whole segments */
+#define PART_TARGETS_KEPT 4
 
 void rendition_name_part(const struct rendition *r, uint64_t msn, uint32_t index, char out[EDGE_OBJECT_NAME_BYTES])
 {
