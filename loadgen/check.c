@@ -304,6 +304,7 @@ static void read_multivariant(struct look *l)
         if (!m->variants[i].is_iframes_only) list_find_or_add(c, c->url, m->variants[i].uri, 0);
     }
     for (size_t i = 0; i < m->media_count; i++) list_find_or_add(c, c->url, m->media[i].uri, m->media[i].type);
+    rules_of_variants(l);
     c->has_stream = true;
 }
 

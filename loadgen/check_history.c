@@ -241,9 +241,28 @@ static void take_parts(struct look *l, struct seen_segment *s, const struct hls_
     }
 }
 
-static void note_tags(struct seen_segment *s, const struct hls_segment *listed)
+/* In a delta the MAP in force may stand in the skipped part. */
+static void inherit_map(struct look *l, struct seen_segment *s)
 {
-    s->dsn = listed->dsn;
+    const struct seen_segment *before = list_segment(l->list, s->msn - 1);
+    if (s->map_uri || !l->p->skip_count || !before || !before->map_uri) return;
+    s->map_uri = strdup(before->map_uri);
+    s->map_range = before->map_range;
+}
+
+/* A delta leaves out the discontinuities of its skipped part: what its numbers lack shows where it meets what is known. */
+static uint64_t dsn_shift(const struct look *l)
+{
+    for (size_t i = 0; i < l->p->segment_count && l->p->skip_count; i++) {
+        const struct seen_segment *known = list_segment(l->list, l->p->segments[i].msn);
+        if (known && known->uri) return known->dsn - l->p->segments[i].dsn;
+    }
+    return 0;
+}
+
+static void note_tags(struct look *l, struct seen_segment *s, const struct hls_segment *listed)
+{
+    s->dsn = listed->dsn + dsn_shift(l);
     s->has_discontinuity = listed->has_discontinuity;
     s->has_wall = listed->has_wall;
     s->wall_us = listed->wall_us;
@@ -253,6 +272,7 @@ static void note_tags(struct seen_segment *s, const struct hls_segment *listed)
         s->map_uri = strdup(listed->map->uri);
         s->map_range = listed->map->range;
     }
+    inherit_map(l, s);
 }
 
 static void take_whole(struct look *l, struct seen_segment *s, const struct hls_segment *listed, int64_t age_us,
@@ -314,7 +334,7 @@ void history_take(struct look *l)
         struct seen_segment *s = segment_for(l, listed->msn);
         left_us -= listed->duration_us;
         if (!s) continue;
-        if (!s->uri) note_tags(s, listed);
+        if (!s->uri) note_tags(l, s, listed);
         const bool is_read = !is_first || i + FIRST_LOOK_SEGMENTS >= p->segment_count;
         take_parts(l, s, listed, is_read);
         take_whole(l, s, listed, is_first ? left_us : 0, is_first, is_read);
@@ -323,7 +343,7 @@ void history_take(struct look *l)
     if (p->open.part_count) {
         struct seen_segment *s = segment_for(l, p->open.msn);
         if (s && !s->uri) {
-            note_tags(s, &p->open);
+            note_tags(l, s, &p->open);
             take_parts(l, s, &p->open, true);
         }
     }

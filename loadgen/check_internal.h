@@ -47,7 +47,8 @@ struct seen_init {
     struct mp4_init *init; /* NULL: not read, or not readable */
     uint64_t byte_hash;
     size_t bytes;
-    int64_t used_us; /* for forgetting the oldest */
+    int64_t used_us; /* when it was asked for last */
+    int64_t read_us; /* when it was read first */
 };
 
 struct seen_part {
@@ -267,6 +268,8 @@ void rules_of_multivariant(struct look *l, const struct hls_multivariant *m); /*
 void rules_of_playlist_head(struct look *l);                                  /* R22, R47, R51: the answer's fields */
 void rules_of_media_head(struct look *l, bool is_error_expected);             /* R17, R22, R47 */
 void rules_of_init(struct look *l, struct seen_init *init);                   /* R13, R48, V* */
+void rules_of_variants(struct look *l);                                       /* R48, at a new multivariant playlist */
+void rules_of_frame_rate(struct look *l, const struct seen_segment *s);       /* R48 */
 void rules_of_segment(struct look *l, struct seen_init *init);                /* reads l->a into l->segment */
 void rules_of_part(struct look *l, struct seen_part *part, struct seen_init *init);
 void rules_of_hint(struct look *l);                          /* R36 */

@@ -57,7 +57,7 @@ static void take_span(const struct mp4_media *m, enum media_kind kind, struct tr
 static bool read_mp4(struct look *l, const struct mp4_init *init, struct media_facts *out)
 {
     struct mp4_media *m;
-    const enum weir_err err = mp4_media_read(init, l->a->body, l->a->bytes, &m);
+    const enum weir_err err = mp4_media_read(init, l->a->body, l->a->bytes, MP4_WHOLE, &m);
     if (err == WEIR_NOMEM) {
         check_report_note(&l->c->report, "out of memory: something was not read");
         return false;
@@ -217,6 +217,7 @@ void rules_of_init(struct look *l, struct seen_init *init)
         return;
     }
     init->byte_hash = hash;
+    init->read_us = l->a->done_us;
     init->bytes = l->a->bytes;
     const enum weir_err err = mp4_init_read(l->a->body, l->a->bytes, &init->init);
     expect_of(l, RULE_R13, err == WEIR_OK, 0, "a readable init segment", "%s", err_name(err));
@@ -227,5 +228,24 @@ void rules_of_init(struct look *l, struct seen_init *init)
         init->init = NULL;
         return;
     }
-    list_variants(l, compare_variant, init->init);
+    l->c->next_multivariant_us =
+        l->a->done_us; /* a new init may come with a new multivariant playlist: ask before comparing */
+}
+
+void rules_of_variants(struct look *l)
+{
+    for (unsigned i = 0; i < l->c->list_count; i++) {
+        struct seen_list *list = l->c->lists[i];
+        const struct seen_segment *last = NULL;
+        for (size_t k = list->segment_count; k-- > 0 && !last;) {
+            if (list->segments[k]->media.is_read) last = list->segments[k];
+        }
+        const struct seen_init *init = last ? check_init_of(l->c, list, last) : NULL;
+        if (list->is_gone || !last) continue;
+        l->list = list;
+        /* asked for behind the last new init: what it says now is meant for it */
+        if (init && init->init && init->read_us < l->a->sent_us) list_variants(l, compare_variant, init->init);
+        if (!init || init->read_us < l->a->sent_us) rules_of_frame_rate(l, last);
+    }
+    l->list = NULL;
 }

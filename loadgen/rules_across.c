@@ -64,6 +64,15 @@ static const struct hls_report *report_on(const struct look *l, const struct see
     return NULL;
 }
 
+/* LAST-PART is there where that segment has parts; a GAP has none. */
+static void check_report_part(struct look *l, const struct seen_list *other, const struct hls_report *report)
+{
+    const struct seen_segment *s = report->has_msn ? list_segment(other, report->last_msn) : NULL;
+    if (s && s->part_count && !s->is_gap)
+        expect(l, report->has_part, report->line, "LAST-PART where the segment has parts", "none for %llu of %s",
+               (unsigned long long)report->last_msn, other->url);
+}
+
 static void check_report_age(struct look *l, const struct seen_list *other, const struct hls_report *report)
 {
     uint64_t msn;
@@ -90,15 +99,16 @@ static void r45(struct look *l)
         const struct hls_report *r = &l->p->reports[i];
         advise(l, !url_is_absolute(r->uri), r->line, "a relative URI", "%s", r->uri);
         expect(l, !strstr(r->uri, "_HLS_"), r->line, "a URI without directives", "%s", r->uri);
-        expect(l, r->has_msn && (r->has_part || !l->p->part_inf_line), r->line, "LAST-MSN and LAST-PART",
-               "one is missing");
+        expect(l, r->has_msn, r->line, "LAST-MSN", "none");
     }
     for (unsigned i = 0; i < l->c->list_count; i++) {
         const struct seen_list *other = l->c->lists[i];
         if (!is_comparable(l->list, other) || other->is_ended) continue;
         const struct hls_report *report = report_on(l, other);
-        if (expect(l, report != NULL, 0, "EXT-X-RENDITION-REPORT for each other playlist", "none for %s", other->url))
-            check_report_age(l, other, report);
+        if (!expect(l, report != NULL, 0, "EXT-X-RENDITION-REPORT for each other playlist", "none for %s", other->url))
+            continue;
+        check_report_part(l, other, report);
+        check_report_age(l, other, report);
     }
 }
 
@@ -194,20 +204,24 @@ static int64_t start_us(const struct seen_segment *s, int64_t *frame_us)
     return ticks_to_us(t->least_pts, t->timescale);
 }
 
-/* The same number, or, where a server numbers its renditions apart, the same wall time. */
-static struct seen_segment *counterpart(const struct seen_list *other, const struct seen_segment *s)
+#define NUMBERS_APART 8 /* lists that are further from each other than this number their segments each for itself */
+
+/* The same number; where a server numbers its renditions apart, the nearest in wall time. */
+static struct seen_segment *counterpart(const struct seen_list *list, const struct seen_list *other,
+                                        const struct seen_segment *s)
 {
-    struct seen_segment *same = list_segment(other, s->msn);
-    if (same && same->uri && (!s->has_wall || !same->has_wall)) return same;
-    if (same && same->uri && same->wall_us - s->wall_us < s->duration_us / 2 &&
-        s->wall_us - same->wall_us < s->duration_us / 2)
-        return same;
-    for (size_t i = other->segment_count; i-- > 0;) {
+    struct seen_segment *same = list_segment(other, s->msn), *nearest = NULL;
+    const int64_t apart = (int64_t)(other->last_msn - list->last_msn);
+    if (apart <= NUMBERS_APART && apart >= -NUMBERS_APART) return same;
+    int64_t least_us = s->duration_us / 4;
+    for (size_t i = other->segment_count; i-- > 0 && s->has_wall;) {
         struct seen_segment *t = other->segments[i];
-        if (!s->has_wall || !t->has_wall || !t->uri) continue;
-        if (t->wall_us - s->wall_us < s->duration_us / 2 && s->wall_us - t->wall_us < s->duration_us / 2) return t;
+        const int64_t step_us = t->wall_us - s->wall_us, distance_us = step_us < 0 ? -step_us : step_us;
+        if (!t->has_wall || !t->uri || distance_us >= least_us) continue;
+        least_us = distance_us;
+        nearest = t;
     }
-    return same && same->uri ? same : NULL;
+    return nearest;
 }
 
 static void compare_media(struct look *l, const struct seen_segment *a, const struct seen_segment *b,
@@ -242,7 +256,7 @@ static void across_media(struct look *l)
     for (unsigned i = 0; i < l->c->list_count; i++) {
         struct seen_list *other = l->c->lists[i];
         if (!is_comparable(l->list, other)) continue;
-        struct seen_segment *b = counterpart(other, l->segment);
+        struct seen_segment *b = counterpart(l->list, other, l->segment);
         if (b && b->media.is_read && media_main_track(&b->media)) compare_media(l, l->segment, b, other);
     }
 }

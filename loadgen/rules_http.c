@@ -250,6 +250,8 @@ void rules_of_hint(struct look *l)
         l->list->was_hint_denied = true;
         return;
     }
+    if (l->a->status == 503 && waited_us(l) >= 3 * target_us(l) - l->c->config.tolerance_us)
+        return; /* as reloads are */
     if (!expect(l, is_there, 0, "the hinted part", "%d %s after %.3f s", l->a->status, l->a->status ? "" : l->a->error,
                 seconds(l->a->done_us - l->a->sent_us)))
         return;
@@ -267,6 +269,16 @@ static void check_refusal(struct look *l, enum check_rule rule)
     expect(l, l->a->status == 400, 0, "400", "%d %s", l->a->status, l->a->status ? "" : l->a->error);
     if (l->a->status == 400)
         expect_of(l, rule, is_at_once(l), 0, "an answer at once", "after %.3f s", seconds(waited_us(l)));
+}
+
+static bool is_closed_by_now(const struct look *l)
+{
+    struct hls_playlist *p;
+    if (l->list->last_msn + 1 > l->asked->msn) return true;
+    if (l->a->status != 200 || hls_playlist_parse((const char *)l->a->body, l->a->bytes, &p)) return false;
+    const bool is_closed = p->media_sequence + p->skipped + p->segment_count > l->asked->msn;
+    hls_playlist_destroy(p);
+    return is_closed;
 }
 
 /* A server that cannot answer a blocking reload gives it up, and says so. */
@@ -294,8 +306,10 @@ void rules_of_probe(struct look *l)
                l->a->status ? "" : l->a->error);
         return;
     case PROBE_PART_ALONE: check_refusal(l, RULE_R40); return;
-    case PROBE_MSN_TOO_FAR:
-    case PROBE_PART_TOO_FAR: check_refusal(l, RULE_R41); return;
+    case PROBE_MSN_TOO_FAR: check_refusal(l, RULE_R41); return;
+    case PROBE_PART_TOO_FAR: /* once the segment is closed, the part is behind its end, and means the next one */
+        if (!is_closed_by_now(l)) check_refusal(l, RULE_R41);
+        return;
     default: break;
     }
     check_patience(l);
@@ -326,7 +340,7 @@ void rules_of_removed(struct look *l, enum check_rule rule)
 static void list_at_end(struct look *l)
 {
     const struct seen_list *list = l->list;
-    if (!list->has_edge || list->is_ended || list->target_us == HLS_ABSENT) return;
+    if (!list->has_edge || list->is_ended || list->is_gone || list->target_us == HLS_ABSENT) return;
     const int64_t tolerance_us = l->c->config.tolerance_us;
     /* who polls knows no more than at the last poll */
     const int64_t known_us = list->last && list->last->control.can_block_reload ? l->now_us : list->answered_us;

@@ -74,6 +74,12 @@ static void check_frame_rate(struct look *l, const struct hls_variant *v, void *
               (double)milli / 1e3);
 }
 
+void rules_of_frame_rate(struct look *l, const struct seen_segment *s)
+{
+    struct track_facts video = s->media.video;
+    if (video.is_set) list_variants(l, check_frame_rate, &video);
+}
+
 /* 4.4.6.2: the largest bit rate of segments in a row that last between half and one and a half target durations. */
 static void note_peak(struct look *l)
 {
@@ -211,7 +217,6 @@ void rules_of_segment(struct look *l, struct seen_init *init)
     check_duration(l, media_main_track(&s->media));
     check_start(l);
     check_audio_frames(l);
-    if (s->media.video.is_set) list_variants(l, check_frame_rate, &s->media.video);
     note_peak(l);
     check_joints(l);
     run_rules(l, joint_rules, joint_rule_count);

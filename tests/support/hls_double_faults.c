@@ -94,6 +94,7 @@ const struct double_fault double_faults[] = {
     LIST("extinf-untrue", "R19", BREAKS, 0, "#EXTINF:2.00000", "#EXTINF:1.90000"),
     LIST("extinf-drifts", "R19", BREAKS, 0, "#EXTINF:2.00000", "#EXTINF:1.98000"),
     ACT("not-sync", "R20", BREAKS, 0, ACT_NOT_SYNC),
+    LATER("independent-taken-back", "R20", WARNS, 0, "#EXT-X-INDEPENDENT-SEGMENTS\n", ""),
     ACT("ended-hint", "R21", BREAKS, LL | DOUBLE_END, ACT_ENDED_HINT),
     ACT("ended-changes", "R21", BREAKS, DOUBLE_END, ACT_ENDED_CHANGES),
     ACT("type-wrong", "R22", BREAKS, 0, ACT_TYPE_WRONG),
