@@ -203,12 +203,12 @@ static void send_all(struct check *c, struct http_client *h)
     }
 }
 
-static bool look(struct check *c, struct http_client *h)
+static bool look(struct check *c, struct http_loop *l, struct http_client *h)
 {
     while (!check_is_done(c, clock_now_us()) && !is_interrupted) {
         send_all(c, h);
         const int64_t now_us = clock_now_us(), wait_us = check_wake_us(c, now_us) - now_us;
-        if (http_client_turn(h, wait_us > 0 ? wait_us : 0)) return false;
+        if (http_loop_turn(l, wait_us)) return false;
         if (http_client_saw_stranger(h) && !check_has_stream(c)) return true;
     }
     return true;
@@ -237,11 +237,12 @@ static int tell(struct check *c, const struct options *o)
 static int run(const struct options *o)
 {
     struct check *c = check_create(&o->check, clock_now_us());
-    struct http_client *h = http_client_create(&o->http, on_done, c);
+    struct http_loop *l = http_loop_create();
+    struct http_client *h = l ? http_client_create(l, &o->http, on_done, c) : NULL;
     int result = LOADGEN_BROKEN;
     if (!c || !h) {
         fputs("weir-loadgen check: out of memory\n", stderr);
-    } else if (!look(c, h)) {
+    } else if (!look(c, l, h)) {
         fputs("weir-loadgen check: libcurl failed\n", stderr);
     } else if (!check_has_stream(c)) {
         if (http_client_saw_stranger(h))
@@ -257,6 +258,7 @@ static int run(const struct options *o)
         result = tell(c, o);
     }
     http_client_destroy(h);
+    http_loop_destroy(l);
     check_destroy(c);
     return result;
 }

@@ -2,15 +2,20 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 #include <weir/base/clock.h>
+#include <weir/base/limits.h>
 
-#define HANDLES_KEPT_MAX 256 /* finished ones, for the next requests */
+#define HANDLES_KEPT_MAX 64 /* finished ones, for the next requests */
+#define EVENTS_PER_TURN 256
+#define NEVER_US INT64_MAX
 
 struct transfer {
     struct http_client *client;
@@ -23,15 +28,25 @@ struct transfer {
     bool is_head_seen;
 };
 
+struct http_loop {
+    int epoll;
+    struct http_client **clients; /* by number; NULL: free */
+    uint32_t client_count, client_capacity;
+    CURL *kept[HANDLES_KEPT_MAX];
+    size_t kept_count;
+};
+
 struct http_client {
+    struct http_loop *loop;
+    uint32_t number;
     struct http_client_config config;
     http_client_done *done;
     void *owner;
     CURLM *multi;
+    int64_t due_us;             /* when libcurl wants to be called */
+    bool is_touched;            /* something may be finished */
     struct transfer *transfers; /* on their way */
     size_t pending;
-    CURL *kept[HANDLES_KEPT_MAX];
-    size_t kept_count;
     bool saw_stranger;
 };
 
@@ -125,6 +140,7 @@ static size_t on_field(char *data, size_t size, size_t count, void *context)
 static void transfer_destroy(struct transfer *t)
 {
     struct http_client *h = t->client;
+    struct http_loop *l = h->loop;
     if (t->before)
         t->before->next = t->next;
     else
@@ -132,9 +148,9 @@ static void transfer_destroy(struct transfer *t)
     if (t->next) t->next->before = t->before;
     h->pending--;
     curl_multi_remove_handle(h->multi, t->easy);
-    if (h->kept_count < HANDLES_KEPT_MAX) {
+    if (l->kept_count < HANDLES_KEPT_MAX) {
         curl_easy_reset(t->easy);
-        h->kept[h->kept_count++] = t->easy;
+        l->kept[l->kept_count++] = t->easy;
     } else {
         curl_easy_cleanup(t->easy);
     }
@@ -188,7 +204,7 @@ enum weir_err http_client_ask(struct http_client *h, const struct http_ask *ask)
     t->bytes_max = ask->bytes_max;
     t->result.context = ask->context;
     t->result.content_length = -1;
-    t->easy = h->kept_count ? h->kept[--h->kept_count] : curl_easy_init();
+    t->easy = h->loop->kept_count ? h->loop->kept[--h->loop->kept_count] : curl_easy_init();
     if (!t->easy) {
         free(t);
         return WEIR_NOMEM;
@@ -228,18 +244,94 @@ static void finish(struct http_client *h, struct transfer *t, CURLcode code)
     transfer_destroy(t);
 }
 
-enum weir_err http_client_turn(struct http_client *h, int64_t wait_us)
+/* -- sockets and timers of libcurl -- */
+
+static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *socket_context)
 {
-    int running = 0, left = 0;
-    if (curl_multi_poll(h->multi, NULL, 0, (int)((wait_us + 999) / 1000), NULL) != CURLM_OK) return WEIR_IO;
-    if (curl_multi_perform(h->multi, &running) != CURLM_OK) return WEIR_IO;
+    struct http_client *h = context;
+    const bool is_known = socket_context != NULL;
+    if (what == CURL_POLL_REMOVE) {
+        epoll_ctl(h->loop->epoll, EPOLL_CTL_DEL, socket, NULL);
+        curl_multi_assign(h->multi, socket, NULL);
+        return 0;
+    }
+    struct epoll_event event = { .events = (what & CURL_POLL_IN ? EPOLLIN : 0u) |
+                                           (what & CURL_POLL_OUT ? EPOLLOUT : 0u),
+                                 .data.u64 = (uint64_t)h->number << 32 | (uint32_t)socket };
+    if (epoll_ctl(h->loop->epoll, is_known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event)) return -1;
+    curl_multi_assign(h->multi, socket, h);
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long wait_ms, void *context)
+{
+    struct http_client *h = context;
+    h->due_us = wait_ms < 0 ? NEVER_US : clock_now_us() + wait_ms * 1000;
+    return 0;
+}
+
+static enum weir_err act(struct http_client *h, curl_socket_t socket, int what)
+{
+    int running;
+    h->is_touched = true;
+    return curl_multi_socket_action(h->multi, socket, what, &running) == CURLM_OK ? WEIR_OK : WEIR_IO;
+}
+
+static void tell_finished(struct http_client *h)
+{
     CURLMsg *message;
+    int left;
+    h->is_touched = false;
     while ((message = curl_multi_info_read(h->multi, &left))) {
         struct transfer *t = NULL;
         if (message->msg != CURLMSG_DONE) continue;
         const CURLcode code = message->data.result;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
         finish(h, t, code);
+    }
+}
+
+static int64_t earliest_due_us(const struct http_loop *l, int64_t latest_us)
+{
+    int64_t due_us = latest_us;
+    for (uint32_t i = 0; i < l->client_count; i++) {
+        if (l->clients[i] && l->clients[i]->due_us < due_us) due_us = l->clients[i]->due_us;
+    }
+    return due_us;
+}
+
+static enum weir_err run_timers(struct http_loop *l)
+{
+    const int64_t now_us = clock_now_us();
+    for (uint32_t i = 0; i < l->client_count; i++) {
+        struct http_client *h = l->clients[i];
+        if (!h || h->due_us > now_us) continue;
+        h->due_us = NEVER_US;
+        if (act(h, CURL_SOCKET_TIMEOUT, 0)) return WEIR_IO;
+    }
+    return WEIR_OK;
+}
+
+enum weir_err http_loop_turn(struct http_loop *l, int64_t wait_us)
+{
+    struct epoll_event events[EVENTS_PER_TURN];
+    const int64_t now_us = clock_now_us();
+    const int64_t due_us = earliest_due_us(l, now_us + (wait_us > 0 ? wait_us : 0));
+    const int count = epoll_wait(l->epoll, events, EVENTS_PER_TURN,
+                                 due_us > now_us ? (int)((due_us - now_us + 999) / 1000) : 0);
+    if (count < 0 && errno != EINTR) return WEIR_IO;
+    for (int i = 0; i < count; i++) {
+        const uint32_t number = (uint32_t)(events[i].data.u64 >> 32);
+        struct http_client *h = number < l->client_count ? l->clients[number] : NULL;
+        if (!h) continue;
+        const int what = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                         (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                         (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        if (act(h, (curl_socket_t)(uint32_t)events[i].data.u64, what)) return WEIR_IO;
+    }
+    if (run_timers(l)) return WEIR_IO;
+    for (uint32_t i = 0; i < l->client_count; i++) {
+        if (l->clients[i] && l->clients[i]->is_touched) tell_finished(l->clients[i]);
     }
     return WEIR_OK;
 }
@@ -254,24 +346,65 @@ bool http_client_saw_stranger(const struct http_client *h)
     return h->saw_stranger;
 }
 
-struct http_client *http_client_create(const struct http_client_config *config, http_client_done *done, void *owner)
+/* -- lives -- */
+
+struct http_loop *http_loop_create(void)
+{
+    struct http_loop *l = calloc(1, sizeof *l);
+    if (!l) return NULL;
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (l->epoll >= 0 && !curl_global_init(CURL_GLOBAL_DEFAULT)) return l;
+    if (l->epoll >= 0) close(l->epoll);
+    free(l);
+    return NULL;
+}
+
+void http_loop_destroy(struct http_loop *l)
+{
+    if (!l) return;
+    for (size_t i = 0; i < l->kept_count; i++) curl_easy_cleanup(l->kept[i]);
+    free(l->clients);
+    close(l->epoll);
+    curl_global_cleanup();
+    free(l);
+}
+
+/* A number for the client, the first that is free; false: no memory, or too many. */
+static bool enter(struct http_loop *l, struct http_client *h)
+{
+    uint32_t number = 0;
+    while (number < l->client_count && l->clients[number]) number++;
+    if (number == LOADGEN_CLIENTS_MAX) return false;
+    if (number == l->client_capacity) {
+        const uint32_t capacity = l->client_capacity ? 2 * l->client_capacity : 16;
+        struct http_client **grown = realloc(l->clients, capacity * sizeof(struct http_client *));
+        if (!grown) return false;
+        l->clients = grown;
+        l->client_capacity = capacity;
+    }
+    if (number == l->client_count) l->client_count++;
+    l->clients[number] = h;
+    h->number = number;
+    return true;
+}
+
+struct http_client *http_client_create(struct http_loop *l, const struct http_client_config *config,
+                                       http_client_done *done, void *owner)
 {
     struct http_client *h = calloc(1, sizeof *h);
     if (!h) return NULL;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
+    *h = (struct http_client){ .loop = l, .config = *config, .done = done, .owner = owner, .due_us = NEVER_US };
+    h->multi = curl_multi_init();
+    if (!h->multi || !enter(l, h)) {
+        if (h->multi) curl_multi_cleanup(h->multi);
         free(h);
         return NULL;
     }
-    h->config = *config;
-    h->done = done;
-    h->owner = owner;
-    h->multi = curl_multi_init();
-    if (!h->multi) {
-        http_client_destroy(h);
-        return NULL;
-    }
     curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
-    curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)config->connections_max);
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
     return h;
 }
 
@@ -282,8 +415,7 @@ void http_client_destroy(struct http_client *h)
         next = t->next;
         transfer_destroy(t);
     }
-    for (size_t i = 0; i < h->kept_count; i++) curl_easy_cleanup(h->kept[i]);
-    if (h->multi) curl_multi_cleanup(h->multi);
-    curl_global_cleanup();
+    curl_multi_cleanup(h->multi);
+    h->loop->clients[h->number] = NULL;
     free(h);
 }

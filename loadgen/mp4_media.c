@@ -74,10 +74,17 @@ static uint64_t digest_add(uint64_t digest, const uint8_t *data, size_t bytes)
     return digest;
 }
 
+static uint64_t digest_number(uint64_t digest, uint64_t number)
+{
+    for (int i = 0; i < 8; i++) digest = (digest ^ (number >> 8 * i & 0xFF)) * 0x100000001B3ull;
+    return digest;
+}
+
 static uint64_t sample_digest(const struct reading *s, const struct mp4_sample *sample)
 {
-    const int64_t facts[] = { sample->dts, sample->pts, sample->duration, sample->is_sync };
-    uint64_t digest = digest_add(0xCBF29CE484222325ull, (const uint8_t *)facts, sizeof facts);
+    uint64_t digest = digest_number(0xCBF29CE484222325ull, (uint64_t)sample->dts);
+    digest = digest_number(digest, (uint64_t)sample->pts);
+    digest = digest_number(digest, (uint64_t)sample->duration << 1 | sample->is_sync);
     if (sample->offset <= s->bytes && sample->bytes <= s->bytes - sample->offset)
         digest = digest_add(digest, s->data + sample->offset, sample->bytes);
     return digest;
@@ -93,7 +100,8 @@ static bool read_tfhd(struct reading *s, const struct mp4_box *box, struct run *
     for (size_t i = 0; i < s->init->track_count; i++) {
         if (s->init->tracks[i].id == id) run->track = &s->init->tracks[i];
     }
-    if (!mp4_expect(s->f, MP4_V4, run->track != NULL, box->offset, "a track of the init", "track %u", id)) return false;
+    mp4_expect(s->f, MP4_V4, run->track != NULL, box->offset, "a track of the init", "track %u", id);
+    if (!run->track) return false;
     mp4_expect(s->f, MP4_V14, !(flags & TFHD_BASE), box->offset, "no base_data_offset", "tfhd flags %06x", flags);
     if (flags & TFHD_BASE) read_u64(&r);
     if (flags & TFHD_INDEX) read_u32(&r);
@@ -369,7 +377,8 @@ static void read_boxes(struct reading *s)
                has_moof ? "no mdat behind the last moof" : "no readable fragment");
 }
 
-enum weir_err mp4_media_read(const struct mp4_init *init, const uint8_t *data, size_t bytes, struct mp4_media **out)
+enum weir_err mp4_media_read(const struct mp4_init *init, const uint8_t *data, size_t bytes, enum mp4_depth depth,
+                             struct mp4_media **out)
 {
     struct mp4_media *m = calloc(1, sizeof *m);
     if (!m) return WEIR_NOMEM;
@@ -379,7 +388,7 @@ enum weir_err mp4_media_read(const struct mp4_init *init, const uint8_t *data, s
         mp4_media_destroy(m);
         return WEIR_NOMEM;
     }
-    check_samples(&s);
+    if (depth == MP4_WHOLE) check_samples(&s);
     *out = m;
     return s.err ? s.err : m->fragment_count ? WEIR_OK : WEIR_MALFORMED;
 }

@@ -8,7 +8,7 @@ static void use_media(const struct mp4_init *init, const uint8_t *data, size_t b
 {
     struct mp4_media *m;
     struct mp4_span span;
-    if (mp4_media_read(init, data, bytes, &m) == WEIR_NOMEM) return;
+    if (mp4_media_read(init, data, bytes, MP4_WHOLE, &m) == WEIR_NOMEM) return;
     for (size_t i = 0; i < m->fragment_count; i++) {
         const struct mp4_fragment *f = &m->fragments[i];
         if (!f->track || f->track < init->tracks || f->track >= init->tracks + init->track_count) abort();

@@ -149,6 +149,7 @@
 #define LOADGEN_REQUESTS_MAX 128             /* on their way at a time: the next ones wait */
 #define LOADGEN_FETCHES_PER_LIST_MAX 4       /* segments, parts and inits on their way per media playlist */
 #define LOADGEN_QUEUE_MAX 4096               /* objects that wait to be fetched, per media playlist: not fetched */
+#define LOADGEN_CLIENTS_MAX 16384            /* viewers in a process: refuse */
 #define LOADGEN_SECONDS_MAX (24 * 60 * 60)   /* of a run: refuse */
 
 /* -- segments on disk -- */

@@ -1,5 +1,6 @@
 /* HTTP for the load generator: many requests at once over libcurl's multi interface, HTTP/1.1 and HTTP/2, with times. Not for
  * strangers: it talks to loopback unless told otherwise, follows no redirect, and gives up what is larger than was asked for.
+ * A client has connections of its own, as a player does; many clients live on one loop.
  * Owner: one thread, which calls everything. */
 #ifndef WEIR_LOADGEN_HTTP_CLIENT_H
 #define WEIR_LOADGEN_HTTP_CLIENT_H
@@ -9,13 +10,19 @@
 #include <stdint.h>
 #include <weir/base/err.h>
 
+struct http_loop;
 struct http_client;
 
+/* NULL: no memory, or no descriptor. */
+struct http_loop *http_loop_create(void);
+void http_loop_destroy(struct http_loop *l); /* behind its clients. NULL is fine */
+/* Waits for at most wait_us, moves what can be moved, and tells what is done. WEIR_IO: the system or libcurl is broken. */
+WEIR_MUST_CHECK enum weir_err http_loop_turn(struct http_loop *l, int64_t wait_us);
+
 struct http_client_config {
-    bool is_any_host;         /* not loopback alone: --i-own-this-host */
-    bool is_any_certificate;  /* --insecure */
-    bool is_http1;            /* HTTP/2 is not asked for, even over TLS */
-    unsigned connections_max; /* 0: as many as are needed */
+    bool is_any_host;        /* not loopback alone: --i-own-this-host */
+    bool is_any_certificate; /* --insecure */
+    bool is_http1;           /* HTTP/2 is not asked for, even over TLS */
 };
 
 struct http_ask {
@@ -46,14 +53,13 @@ struct http_result {
 };
 typedef void http_client_done(void *owner, const struct http_result *result);
 
-/* NULL: no memory. done is called from http_client_turn alone. */
-struct http_client *http_client_create(const struct http_client_config *config, http_client_done *done, void *owner);
+/* NULL: no memory, or LOADGEN_CLIENTS_MAX are there. done is called from http_loop_turn alone, and must not destroy the client. */
+struct http_client *http_client_create(struct http_loop *l, const struct http_client_config *config,
+                                       http_client_done *done, void *owner);
 /* What is on its way is dropped without a result. NULL is fine. */
 void http_client_destroy(struct http_client *h);
 /* WEIR_NOMEM. WEIR_MALFORMED: the URL cannot be read. Neither gives a result later. */
 WEIR_MUST_CHECK enum weir_err http_client_ask(struct http_client *h, const struct http_ask *ask);
-/* Moves what can be moved, waits for at most wait_us, and tells what is done. WEIR_IO: libcurl is broken. */
-WEIR_MUST_CHECK enum weir_err http_client_turn(struct http_client *h, int64_t wait_us);
 size_t http_client_pending(const struct http_client *h);
 /* A connection was refused because it was not to loopback. */
 bool http_client_saw_stranger(const struct http_client *h);

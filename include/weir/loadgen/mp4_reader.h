@@ -105,10 +105,12 @@ const struct mp4_track *mp4_init_track(const struct mp4_init *init, enum media_k
 /* Codec configurations and timescales are the same: a player need not start anew. */
 bool mp4_init_same(const struct mp4_init *a, const struct mp4_init *b);
 
+/* TIMES: boxes alone, for who only plays; samples have no digest and are not looked into. */
+enum mp4_depth { MP4_TIMES = 1, MP4_WHOLE };
 /* Reads a segment or a part. init must outlive the result. WEIR_NOMEM. WEIR_LIMIT: too many fragments or samples
  * (base/limits.h). WEIR_MALFORMED: no fragment could be read. *out is given unless WEIR_NOMEM. */
 WEIR_MUST_CHECK enum weir_err mp4_media_read(const struct mp4_init *init, const uint8_t *data, size_t bytes,
-                                             struct mp4_media **out);
+                                             enum mp4_depth depth, struct mp4_media **out);
 void mp4_media_destroy(struct mp4_media *m);
 
 /* First and end time of a kind of track in this file, in decode order. */

@@ -55,7 +55,7 @@ static void what_a_fragment_says(void **unused_state)
     struct mp4_span span;
     size_t bytes;
     uint8_t *data = make_media(false, &bytes);
-    assert_int_equal(mp4_media_read(init, data, bytes, &m), WEIR_OK);
+    assert_int_equal(mp4_media_read(init, data, bytes, MP4_WHOLE, &m), WEIR_OK);
     assert_int_equal(m->findings.broken, 0);
     assert_int_equal(m->fragment_count, 1);
     assert_int_equal(m->fragments[0].sequence, 7);
@@ -70,7 +70,7 @@ static void what_a_fragment_says(void **unused_state)
     size_t part_bytes;
     const struct double_run run = { .first = 55, .end = 60, .zero_ticks = 90000, .sequence = 9 };
     uint8_t *part_data = double_fragment(&run, &part_bytes);
-    assert_int_equal(mp4_media_read(init, part_data, part_bytes, &part), WEIR_OK);
+    assert_int_equal(mp4_media_read(init, part_data, part_bytes, MP4_WHOLE, &part), WEIR_OK);
     for (size_t i = 0; i < 5; i++) assert_true(part->samples[i].digest == m->samples[5 + i].digest);
     assert_true(part->samples[0].digest != m->samples[4].digest);
     mp4_media_destroy(part);
@@ -89,7 +89,7 @@ static void read_exact(const struct mp4_init *init, const uint8_t *data, size_t 
     uint8_t *exact = malloc(bytes ? bytes : 1);
     assert_non_null(exact);
     memcpy(exact, data, bytes);
-    assert_int_not_equal(mp4_media_read(init, exact, bytes, &m), WEIR_NOMEM);
+    assert_int_not_equal(mp4_media_read(init, exact, bytes, MP4_WHOLE, &m), WEIR_NOMEM);
     mp4_media_destroy(m);
     assert_int_not_equal(mp4_init_read(exact, bytes, &other), WEIR_NOMEM);
     mp4_init_destroy(other);
@@ -134,7 +134,7 @@ static void a_cut_is_told(void **unused_state)
     struct mp4_media *m = NULL;
     size_t bytes;
     uint8_t *data = make_media(false, &bytes);
-    assert_int_not_equal(mp4_media_read(init, data, bytes - 1, &m), WEIR_NOMEM);
+    assert_int_not_equal(mp4_media_read(init, data, bytes - 1, MP4_WHOLE, &m), WEIR_NOMEM);
     assert_true(m->findings.broken & MP4_RULE_BIT(MP4_V20));
     mp4_media_destroy(m);
     mp4_init_destroy(init);
