@@ -114,6 +114,12 @@ static int32_t composition_of(const struct ts_frame *frame)
     return difference > INT32_MAX || difference < INT32_MIN ? 0 : (int32_t)difference;
 }
 
+/* A whole picture that needs one which never came is no better than a cut one; where decoding may begin, nothing is needed. */
+static bool is_damaged(const struct ts_frame *frame)
+{
+    return frame->is_damaged || (frame->kind == MEDIA_VIDEO && frame->is_after_loss && !frame->is_key);
+}
+
 static void on_frame(void *context, const struct ts_frame *frame)
 {
     struct ts_intake *i = context;
@@ -124,7 +130,7 @@ static void on_frame(void *context, const struct ts_frame *frame)
     const struct stream_frame in = {
         .kind = frame->kind,
         .track = (uint8_t)frame->index,
-        .is_damaged = frame->is_damaged,
+        .is_damaged = is_damaged(frame),
         .message = frame->message,
         .offset = frame->offset,
         .bytes = frame->bytes,

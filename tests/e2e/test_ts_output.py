@@ -51,7 +51,7 @@ class TsOutput(unittest.TestCase):
     def test_beside_cmaf(self):
         with Server("hls.segment=1s") as server, ffmpeg(server.rtmp("cam"), *BFRAMES, *AAC) as encoder:
             wait_segments(server, "cam", "ts", 3)
-            command = [os.environ["WEIR_LOADGEN"], "check", server.url("/live/cam/ts.m3u8"), "--json", "--seconds", "5", "--tolerance", "800", "--wait", "20"]
+            command = [os.environ["WEIR_LOADGEN"], "check", server.url("/live/cam/ts.m3u8"), "--json", "--seconds", "3", "--tolerance", "800", "--wait", "20"]
             checked = subprocess.run(command, capture_output=True, text=True, timeout=120)
             self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
             wait_segments(server, "cam", "ts", 6)
@@ -104,11 +104,11 @@ class TsOutput(unittest.TestCase):
     def test_codecs_that_come_over_srt(self):
         with tempfile.TemporaryDirectory() as folder, Server("hls.segment=1s") as server:
             for name, (codecs, _, _) in SRT_SOURCES.items():
-                subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *SMALL, *AUDIO, "-t", "6", *codecs, "-f", "mpegts", f"{folder}/{name}.ts"], check=True)
+                subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *SMALL, *AUDIO, "-t", "5", *codecs, "-f", "mpegts", f"{folder}/{name}.ts"], check=True)
             encoders = [Encoder(["ffmpeg", "-v", "error", "-nostdin", "-re", "-i", f"{folder}/{name}.ts", "-c", "copy", "-f", "mpegts", server.srt(f"publish:live/{name}")])
                         for name in SRT_SOURCES]
             for name, (_, codecs, types) in SRT_SOURCES.items():
-                wait_segments(server, name, "ts", 4)
+                wait_segments(server, name, "ts", 3)
                 entries, found = bodies_of(server, name)
                 first_cut = 1 if found[0][0].has_discontinuity else 0
                 segments = tscheck.check([body for _, body in found], frame=3000, must_be_key=first_cut + 1)
@@ -130,7 +130,7 @@ class TsOutput(unittest.TestCase):
             self.assertEqual([line for line in master.splitlines() if not line.startswith("#")], ["ts/index.m3u8"])
             self.assertEqual(decode(server.url("/live/cam/index.m3u8"), 2), "")
             with Page(server.url("/live/cam/")) as page:
-                stats = wait_for("hls.js to play it", lambda: (lambda s: s if s and s["time"] > 2 else None)(page.ask("globalThis.weir && weir.stats()")), 60)
+                stats = wait_for("hls.js to play it", lambda: (lambda s: s if s and s["time"] > 1 else None)(page.ask("globalThis.weir && weir.stats()")), 60)
                 print(f"hls.js: {stats['frames']} frames, errors {stats['errors']}")
                 self.assertEqual((stats["width"], stats["height"]), (320, 180))
             # a publisher that comes back with another picture size: one discontinuity, and the table says it under a new version

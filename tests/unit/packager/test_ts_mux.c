@@ -422,6 +422,7 @@ static void a_long_picture_says_no_length(void **unused_state)
     struct track *video = make_track(CODEC_H264, AVC_CONFIG);
     for (size_t bytes = 65400; bytes < 65600; bytes += 50) {
         struct blob *blob = blob_create(bytes);
+        assert_non_null(blob);
         memset(blob_data(blob), 0x55, bytes);
         store_u32(blob_data(blob), (uint32_t)bytes - 4);
         struct fmp4_sample sample = make_sample(blob, 900000, 3000, true);
