@@ -186,7 +186,7 @@ static void read_traf(struct reading *s, const struct mp4_walk *parent, const st
                       const struct mp4_box *traf)
 {
     struct mp4_walk inside;
-    struct mp4_box tfhd, tfdt, box;
+    struct mp4_box tfhd = { .type = 0 }, tfdt = { .type = 0 }, box;
     struct run run = { .moof_offset = moof->offset };
     mp4_walk_into(&inside, parent, traf, 0);
     const bool has_both = mp4_walk_find(inside, TFHD, &tfhd) && mp4_walk_find(inside, TFDT, &tfdt);
