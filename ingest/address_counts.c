@@ -15,6 +15,11 @@ bool address_counts_add(struct address_counts *c, const uint8_t address[16], uin
     return false;
 }
 
+bool address_counts_has_room(struct address_counts *c, const uint8_t address[16], uint32_t max)
+{
+    return atomic_load_explicit(slot_of(c, address), memory_order_relaxed) < max;
+}
+
 void address_counts_remove(struct address_counts *c, const uint8_t address[16])
 {
     atomic_fetch_sub_explicit(slot_of(c, address), 1, memory_order_relaxed);

@@ -16,6 +16,7 @@ struct address_counts {
 
 /* false: the address has `max` already. */
 bool address_counts_add(struct address_counts *c, const uint8_t address[16], uint32_t max);
+bool address_counts_has_room(struct address_counts *c, const uint8_t address[16], uint32_t max); /* changes nothing */
 void address_counts_remove(struct address_counts *c, const uint8_t address[16]);
 
 #endif

@@ -4,7 +4,8 @@
  *   handshakes     that announce an MTU below 576 (a response is then written over the end of its buffer) or a flow window over 102400
  *                  packets (so many, times 24 bytes, are allocated and written at once), or carry key material longer than libsrt's place for it
  *   ACK, NAK, ...  are for who sends; weir only receives, and does without whatever their readers can be made to do
- *   drop requests  that are cut short, or name more than 131072 packets
+ *   drop requests  that are cut short, or name more than 256 packets: libsrt walks its list of losses for each of them, seconds for one
+ *                  packet of ours; what is not dropped so goes when its time has come (SRTO_TLPKTDROP)
  *   extensions     of a running connection (new keys) over 128 bytes, and types of control packets that do not exist
  *
  * Nothing here replaces an up-to-date libsrt. Thread: any. */

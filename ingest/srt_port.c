@@ -89,6 +89,10 @@ static void check_load(struct srt_port *p, struct decision *d, int64_t now_us)
         refuse(d, SRT_REJECT_DOWN, COUNTER_SRT_REFUSED_TOTAL, "the server is stopping");
     else if (atomic_load(&p->home->shared->connections) >= config->connections_max)
         refuse(d, SRT_REJECT_OVERLOAD, COUNTER_SRT_REFUSED_TOTAL, "too many SRT connections (srt.connections)");
+    else if (!address_counts_has_room(&p->home->shared->addresses, d->request.address,
+                                      config->connections_per_address_max))
+        refuse(d, SRT_REJECT_OVERLOAD, COUNTER_SRT_REFUSED_ADDRESS,
+               "too many SRT connections from this address (srt.connections_per_address)");
     else if (!address_buckets_take(p->attempts_of, d->request.address, &address, now_us))
         refuse(d, SRT_REJECT_OVERLOAD, COUNTER_SRT_REFUSED_RATE,
                "too many attempts from this address (srt.attempts_per_address)");

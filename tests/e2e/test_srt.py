@@ -78,11 +78,13 @@ class Admission(unittest.TestCase):
                 self.assertEqual(server.stream("locked")["transport"]["packets_undecryptable"], 0)
 
     def test_limits(self):
-        with Server("srt.attempts_per_address=2", "ingest.publish=1s", "srt.connections=2") as server:
+        with Server("listen.srt=[::]:0", "srt.attempts_per_address=2", "ingest.publish=1s", "srt.connections_per_address=2") as server:
             port = server.srt_ports[0]
             with Caller(port, streamid="live/a", payloadsize=1456) as first, Caller(port, streamid="live/b") as second:
                 wait_for("two connections", lambda: server.json("/api/v1/server")["srt_connections"] == 2)
                 self.assertEqual(code_of(port, streamid="live/c"), 1402)
+                self.assertEqual(server.counter("srt_refused_per_address"), 1)
+                self.assertIn("peer=127.0.0.1:", server.log(), "IPv4 through a socket of IPv6 is IPv4")
                 # neither a transport stream nor anything else that could be carried, in messages of all lengths
                 for bytes_count in (1, 187, 188, 189, 1316, 1456):
                     first.send(bytes([0x47 if bytes_count == 188 else 0x11]) * bytes_count)
@@ -97,18 +99,19 @@ class Hostile(unittest.TestCase):
     def test_handshakes_that_would_break_the_library(self):
         """A flow window of gigabytes, an MTU that no response fits in: one such packet from anyone ends a process that stands on libsrt 1.5.1 alone."""
         with Server() as server:
-            self.assertEqual(shake(server.srt_ports[0]), -1, "a sound one is answered with a conclusion")
+            self.assertEqual(shake(server.srt_ports[0])[0], -1, "a sound one is answered with a conclusion")
             wait_for("the connection", lambda: server.json("/api/v1/server")["srt_connections"] == 1)
             rss, dropped = server.rss_bytes(), server.counter("srt_datagrams_dropped")
             for wrong in ({"flow": 0x04000000}, {"flow": 0xFFFFFFFF}, {"mtu": 60}, {"mtu": 0xFFFFFFFF}, {"key_material": 300}):
-                self.assertIsNone(shake(server.srt_ports[0], **wrong), wrong)
+                self.assertIsNone(shake(server.srt_ports[0], **wrong)[0], wrong)
             self.assertEqual(server.counter("srt_datagrams_dropped") - dropped, 5)
             self.assertLess(server.rss_bytes() - rss, 2e6 if "build/release" in os.environ["WEIR"] else 20e6)
             self.assertEqual(code_of(server.srt_ports[0], streamid="live/after"), 0)
 
 
-def shake(port, flow=8192, mtu=1500, key_material=0):
-    """A whole handshake by hand (draft-sharabayko-srt, 4.3.1). The type of the last answer, or None when there was none."""
+def shake(port, flow=8192, mtu=1500, key_material=0, then=None):
+    """A whole handshake by hand (draft-sharabayko-srt, 4.3.1). The type of the last answer (None: there was none) and the listener's socket id.
+    then(socket, id, first sequence number) runs before the socket is closed."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(0.3 * PATIENCE)
         s.connect(("127.0.0.1", port))
@@ -127,9 +130,13 @@ def shake(port, flow=8192, mtu=1500, key_material=0):
         blocks += struct.pack(">HH", 5, len(name) // 4) + b"".join(name[i:i + 4][::-1] for i in range(0, len(name), 4))
         s.send(packet(5, 5, -1, cookie, blocks, flow, mtu))
         try:
-            return struct.unpack(">i", s.recv(2000)[36:40])[0]
+            answer = s.recv(2000)
         except TimeoutError:
-            return None
+            return None, None
+        kind, peer = struct.unpack(">iI", answer[36:44])
+        if then:
+            then(s, peer, number)
+        return kind, peer
 
 
 class Streams(unittest.TestCase):

@@ -20,7 +20,7 @@ from harness import AAC, AUDIO, PATIENCE, VIDEO, X264, Encoder, Server, ffmpeg, 
 from relay import Relay, Source
 from srt_caller import LIBRARY, Caller, Refused, address, option
 from test_reconnect import Follower
-from test_srt import TS, free_udp_port, make_ts
+from test_srt import TS, free_udp_port, make_ts, shake
 
 SECONDS = int(os.environ.get("WEIR_SRT_SECONDS", "60"))
 SEEDS = int(os.environ.get("WEIR_SRT_SEEDS", "1"))
@@ -246,6 +246,25 @@ class Bonding(unittest.TestCase):
             LIBRARY.srt_close(group)
 
 
+def rogue_packet(chance, peer, sequence):
+    """A header that may be anything, of a connection that is there."""
+    kind = chance.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 0x7FFF, chance.getrandbits(15), None, None, None))
+    body = chance.randbytes(chance.choice((0, 4, 8, 16, 48, 60, 100, 188, 1316, 1400)))
+    if kind is None:
+        return struct.pack(">IIII", (sequence + chance.randrange(-50, 5000)) & 0x7FFFFFFF, chance.getrandbits(32), chance.getrandbits(32), peer) + body
+    if kind == 5 and chance.random() < 0.98:
+        kind = 6  # a shutdown would end the fun
+    if kind == 7:
+        low = (sequence + chance.randrange(-1000, 100000)) & 0x7FFFFFFF
+        body = struct.pack(">II", low, (low + chance.choice((0, 1, 100, 255, 5000, chance.getrandbits(31)))) & 0x7FFFFFFF) + body[:chance.choice((0, 0, 4, 8))]
+    if kind == 0:
+        body = struct.pack(">IHHIIIiII", chance.choice((4, 5, chance.getrandbits(32))), chance.getrandbits(16), chance.choice((0, 1, 3, 5, 7, 0x4A17)), sequence,
+                           chance.choice((1500, 576, 1400, 60)), chance.choice((8192, 32, 102400, 2 ** 27)), chance.choice((1, 0, -1, -2, 1002)), chance.getrandbits(32),
+                           chance.getrandbits(32)) + bytes(16) + body
+    extension = chance.choice((1, 2, 3, 4, 5, 6, 7, 8, chance.getrandbits(16))) if kind == 0x7FFF else 0
+    return struct.pack(">IIII", 0x80000000 | kind << 16 | extension, chance.getrandbits(32), chance.getrandbits(32), peer if chance.random() < 0.97 else 0) + body
+
+
 class Attack(unittest.TestCase):
     def test_flood_of_handshakes(self):
         with Files() as files, Server("hls.segment=1s") as server:
@@ -269,6 +288,31 @@ class Attack(unittest.TestCase):
                 self.assertLess(grown, 16e6)
                 self.assertEqual(figures["packets_dropped"], 0)
                 source.wait(40)
+
+    def test_rogue_packets_on_an_open_connection(self):
+        """All kinds of packets with all kinds of contents, to a connection that was opened soundly; beside it a publisher that must not feel it. libsrt alone
+        was kept busy for seconds by one drop request."""
+        chance = random.Random(7)
+
+        def rogue(s, peer, sequence):
+            until = time.monotonic() + 1.5
+            while time.monotonic() < until:
+                for _ in range(50):
+                    try:
+                        s.send(rogue_packet(chance, peer, sequence))
+                    except OSError:
+                        return
+                time.sleep(0.01)
+        with Files() as files, Server("hls.segment=1s", "srt.attempts_per_address=200") as server:
+            with Source(server.srt_ports[0], files.clip, 30, name="live/cam", latency=200) as source:
+                wait_segments(server, "cam0", "video", 2)
+                shaken = sum(shake(server.srt_ports[0], then=rogue)[0] == -1 for _ in range(8))
+                print(f"{shaken} connections, {server.counter('srt_datagrams_dropped')} packets kept from libsrt")
+                self.assertGreater(shaken, 4)
+                figures = transport(server, "cam0")
+                self.assertEqual(figures["packets_dropped"], 0)
+                self.assertEqual(server.stream("cam0")["state"], "live")
+                self.assertIsNotNone(source.wait(50))
 
     def test_flap(self):
         config = "srt: {passphrase: 'the-right-one'}\nhls: {hold: 0s}\nlog: {level: 'error,server=info'}\n"

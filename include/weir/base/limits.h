@@ -67,7 +67,7 @@
 #define SRT_KEY_MATERIAL_BYTES_MAX 104 /* two keys of 32 bytes, wrapped, with what stands around them */
 #define SRT_HANDSHAKE_BLOCKS_MAX 8
 #define SRT_EXTENSION_BYTES_MAX 128
-#define SRT_DROP_REQUEST_PACKETS_MAX 131072
+#define SRT_DROP_REQUEST_PACKETS_MAX 256 /* libsrt walks its list of losses for each: 131072 cost seconds */
 
 /* -- media -- */
 #define CODEC_CONFIG_BYTES_MAX (4 * KIB)  /* refuse the configuration */

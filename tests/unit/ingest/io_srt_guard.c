@@ -39,6 +39,8 @@ static const struct {
     { "drop request", CONTROL("007") "00000010 00000020", true },
     { "drop request over the end of the numbers", CONTROL("007") "7ffffff0 00000010", true },
     { "drop request cut short", CONTROL("007") "00000010", false },
+    { "drop request for 256 packets", CONTROL("007") "00000010 00000110", true },
+    { "drop request for more", CONTROL("007") "00000010 00000111", false },
     { "drop request for half of all numbers", CONTROL("007") "00000010 3fffffff", false },
     { "drop request backwards", CONTROL("007") "00000020 00000010", false },
     { "new keys", "ffff0003 00000000 00000001 00000000 " WORDS8, true },
