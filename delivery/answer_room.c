@@ -156,8 +156,8 @@ static bool answer_rendition(struct answer_room *room, const struct http_request
         is_answered = look(room, &i, s, out) || wait_for_birth(room, request, &i, target_s, asker, out);
     }
     edge_snapshot_unref(s);
-    if (!i.question.file && (!is_answered || out->status == 200))
-        live_edge_note_viewer(edge, asker->viewer, asker->now_us);
+    if (!i.question.file && (!is_answered || out->status == 200) && asker->sight != SIGHT_NONE)
+        live_edge_note_viewer(edge, asker->viewer, asker->sight == SIGHT_SAMPLE, asker->now_us);
     return is_answered;
 }
 

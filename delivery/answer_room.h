@@ -26,10 +26,14 @@ WEIR_MUST_CHECK enum weir_err answer_room_init(struct answer_room *room, const s
                                                const struct blocked_events *events);
 void answer_room_deinit(struct answer_room *room);
 
+/* What a request says about viewers: the client's own; one that a cache sends for itself; one that it lets through at random. */
+enum http_sight { SIGHT_OWN = 1, SIGHT_NONE, SIGHT_SAMPLE };
+
 /* Who asks. */
 struct http_asker {
     struct http_stream *stream;
     uint64_t viewer; /* a stable number for the client */
+    enum http_sight sight;
     int64_t now_us;
     bool may_wait; /* false: too many requests of this connection wait already */
 };

@@ -25,6 +25,7 @@ enum field {
     FIELD_USER_AGENT,
     FIELD_ORIGIN,
     FIELD_FORWARDED_FOR,
+    FIELD_SAMPLE,
     FIELD_COUNT
 };
 
@@ -278,6 +279,7 @@ static void ask(struct http2 *h, struct stream *s, bool has_body)
         .user_agent = text_of(b, FIELD_USER_AGENT),
         .origin = text_of(b, FIELD_ORIGIN),
         .forwarded_for = text_of(b, FIELD_FORWARDED_FOR),
+        .sample = text_of(b, FIELD_SAMPLE),
         .keeps_alive = true,
         .is_http_1_1 = true,
     };
@@ -336,6 +338,7 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
         [FIELD_USER_AGENT] = "user-agent",
         [FIELD_ORIGIN] = "origin",
         [FIELD_FORWARDED_FOR] = "x-forwarded-for",
+        [FIELD_SAMPLE] = "weir-sample",
     };
     struct http2 *h = context;
     struct block *b = &h->block;

@@ -18,6 +18,7 @@
 #define READS_PER_TURN 4
 #define PREFACE_TELLING_BYTES 4 /* "PRI ": no method of HTTP/1.1 begins so; nobody sends less in one go */
 #define DATE_US 1000000
+#define HASH_SEED 0xCBF29CE484222325u
 #define LINGER_US (2 * 1000000LL)
 #define LINGER_BYTES_MAX (1 * MIB)
 
@@ -82,12 +83,26 @@ static void refresh_date(struct http_home *home)
     http_date_format(now_us, home->date);
 }
 
+static uint64_t hash_more(uint64_t hash, const void *data, size_t bytes)
+{
+    const uint8_t *at = data;
+    for (size_t i = 0; i < bytes; i++) hash = (hash ^ at[i]) * 0x100000001B3u;
+    return hash;
+}
+
+/* Whom a proxy speaks for, or who is at the other end; and with which player. Anyone can claim to be many: this counts, and decides
+ * nothing. */
 static uint64_t viewer_id(const struct http_connection *c, const struct http_request *request)
 {
-    uint64_t hash = c->address_hash;
-    for (size_t i = 0; i < request->user_agent.bytes; i++)
-        hash = (hash ^ (uint8_t)request->user_agent.data[i]) * 0x100000001B3u;
-    return hash;
+    const struct http_text whom = request->forwarded_for;
+    const uint64_t hash = whom.bytes ? hash_more(HASH_SEED, whom.data, whom.bytes) : c->address_hash;
+    return hash_more(hash, request->user_agent.data, request->user_agent.bytes);
+}
+
+static enum http_sight sight_of(const struct http_request *request)
+{
+    if (!request->sample.bytes) return SIGHT_OWN;
+    return request->sample.data[0] == '1' ? SIGHT_SAMPLE : SIGHT_NONE;
 }
 
 static bool on_request(void *context, struct http_stream *stream, const struct http_request *request,
@@ -96,6 +111,7 @@ static bool on_request(void *context, struct http_stream *stream, const struct h
     struct http_connection *c = context;
     const struct http_asker asker = { .stream = stream,
                                       .viewer = viewer_id(c, request),
+                                      .sight = sight_of(request),
                                       .now_us = c->active_us,
                                       .may_wait = c->waiting < BLOCKED_PER_CONNECTION_MAX };
     const bool is_answered = answer_room_ask(&c->home->room, request, &asker, answer);
@@ -342,8 +358,7 @@ void http_connection_start(struct http_home *home, int fd, const struct sockaddr
     const int on = 1;
     net_address_bytes(peer, address);
     c->home = home;
-    c->address_hash = 0xCBF29CE484222325u;
-    for (int i = 0; i < 16; i++) c->address_hash = (c->address_hash ^ address[i]) * 0x100000001B3u;
+    c->address_hash = hash_more(HASH_SEED, address, sizeof address);
     c->active_us = c->started_us = clock_now_us();
     c->next = home->first;
     if (c->next) c->next->previous = c;

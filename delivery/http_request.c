@@ -59,6 +59,7 @@ static int on_value(http_parser *p, const char *at, size_t bytes)
         { "user-agent", offsetof(struct http_request, user_agent) },
         { "origin", offsetof(struct http_request, origin) },
         { "x-forwarded-for", offsetof(struct http_request, forwarded_for) },
+        { "weir-sample", offsetof(struct http_request, sample) },
     };
     if (is_field(&w->field, "host")) {
         w->hosts++;

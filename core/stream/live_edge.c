@@ -6,14 +6,7 @@
 #include <string.h>
 
 #include "edge_version.h"
-
-#define VIEWER_US (12 * 1000000LL) /* a playlist is polled at least every target duration */
-#define SWEEP_US 1000000LL         /* a full table is cleared of those who left at most this often */
-
-struct viewer {
-    uint64_t id; /* 0: free */
-    int64_t seen_us;
-};
+#include "viewer_table.h"
 
 struct rendition_slot {
     char name[EDGE_RENDITION_NAME_BYTES];
@@ -33,9 +26,7 @@ struct live_edge {
     size_t unsupported_count;
     struct rendition_slot renditions[RENDITIONS_MAX];
     size_t rendition_count;
-    struct viewer *viewers;
-    size_t viewer_capacity, viewer_count;
-    int64_t viewers_swept_us; /* when the table was last rebuilt */
+    struct viewer_table viewers;
     /* apart from the other lock, so that waking the listeners holds no reader up */
     pthread_mutex_t listeners_lock;
     struct edge_listener *listeners;
@@ -65,7 +56,7 @@ void live_edge_unref(struct live_edge *e)
     for (size_t i = 0; i < e->rendition_count; i++) edge_snapshot_unref(e->renditions[i].snapshot);
     frozen_unref(e->multivariant);
     track_set_deinit(&e->tracks);
-    free(e->viewers);
+    viewer_table_deinit(&e->viewers);
     pthread_mutex_destroy(&e->lock);
     pthread_mutex_destroy(&e->listeners_lock);
     free(e);
@@ -242,63 +233,19 @@ size_t live_edge_renditions(struct live_edge *e, char names[RENDITIONS_MAX][EDGE
     return count;
 }
 
-/* -- viewers: open addressing, at most half full; entries not seen lately are reused -- */
+/* -- viewers -- */
 
-/* Under the lock. Rebuilds without those who left; false: no memory. */
-static bool rebuild_viewers(struct live_edge *e, int64_t now_us)
+void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, bool is_sample, int64_t now_us)
 {
-    size_t alive = 0;
-    for (size_t i = 0; i < e->viewer_capacity; i++)
-        alive += e->viewers[i].id && now_us - e->viewers[i].seen_us < VIEWER_US;
-    size_t capacity = 16;
-    while (capacity < (alive + 1) * 4) capacity *= 2;
-    struct viewer *fresh = calloc(capacity, sizeof *fresh);
-    if (!fresh) return false;
-    for (size_t i = 0; i < e->viewer_capacity; i++) {
-        const struct viewer *v = &e->viewers[i];
-        if (!v->id || now_us - v->seen_us >= VIEWER_US) continue;
-        size_t at = v->id & (capacity - 1);
-        while (fresh[at].id) at = (at + 1) & (capacity - 1);
-        fresh[at] = *v;
-    }
-    free(e->viewers);
-    e->viewers = fresh;
-    e->viewer_capacity = capacity;
-    e->viewer_count = alive;
-    e->viewers_swept_us = now_us;
-    return true;
-}
-
-/* Under the lock: is there no room for one more? */
-static bool is_crowded(const struct live_edge *e, int64_t now_us)
-{
-    if (e->viewer_count * 2 >= e->viewer_capacity) return true;
-    return e->viewer_count >= VIEWERS_TRACKED_MAX && now_us - e->viewers_swept_us >= SWEEP_US;
-}
-
-void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, int64_t now_us)
-{
-    if (!viewer_id) viewer_id = 1;
     pthread_mutex_lock(&e->lock);
-    if (is_crowded(e, now_us) && !rebuild_viewers(e, now_us)) goto out;
-    size_t at = viewer_id & (e->viewer_capacity - 1);
-    while (e->viewers[at].id && e->viewers[at].id != viewer_id) at = (at + 1) & (e->viewer_capacity - 1);
-    if (!e->viewers[at].id) {
-        if (e->viewer_count >= VIEWERS_TRACKED_MAX) goto out;
-        e->viewers[at].id = viewer_id;
-        e->viewer_count++;
-    }
-    e->viewers[at].seen_us = now_us;
-out:
+    viewer_table_note(&e->viewers, viewer_id, is_sample, now_us);
     pthread_mutex_unlock(&e->lock);
 }
 
 uint32_t live_edge_viewers(struct live_edge *e, int64_t now_us)
 {
-    uint32_t alive = 0;
     pthread_mutex_lock(&e->lock);
-    for (size_t i = 0; i < e->viewer_capacity; i++)
-        alive += e->viewers[i].id && now_us - e->viewers[i].seen_us < VIEWER_US;
+    const uint32_t count = viewer_table_count(&e->viewers, now_us);
     pthread_mutex_unlock(&e->lock);
-    return alive;
+    return count;
 }

@@ -18,7 +18,7 @@ struct http_text {
 
 struct http_request {
     enum http_verb verb;
-    struct http_text target, range, if_range, if_none_match, accept_encoding, user_agent, origin, forwarded_for;
+    struct http_text target, range, if_range, if_none_match, accept_encoding, user_agent, origin, forwarded_for, sample;
     bool keeps_alive, is_http_1_1;
 };
 

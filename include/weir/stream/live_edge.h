@@ -106,8 +106,10 @@ size_t live_edge_renditions(struct live_edge *e, char names[RENDITIONS_MAX][EDGE
 void live_edge_listen(struct live_edge *e, struct edge_listener *l);
 void live_edge_unlisten(struct live_edge *e, struct edge_listener *l); /* changed() neither runs nor comes afterwards */
 
-/* A viewer is a distinct client that asked for a playlist lately; id: any stable hash of address and player. */
-void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, int64_t now_us);
+/* A viewer is a distinct client that asked for a playlist lately; id: any stable hash of address and player. is_sample: a cache in front
+ * let the request through in order that it be counted, at random among those it answers itself: from how often the same ones
+ * come, the number of all behind it is estimated. */
+void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, bool is_sample, int64_t now_us);
 uint32_t live_edge_viewers(struct live_edge *e, int64_t now_us);
 
 #endif

@@ -188,11 +188,11 @@ static void viewers_come_and_go(void **state)
     struct live_edge *e = live_edge_create("live/a");
     const int64_t start_us = 1000000000;
     for (uint64_t id = 1; id <= 500; id++) {
-        live_edge_note_viewer(e, id * 7919, start_us);
-        live_edge_note_viewer(e, id * 7919, start_us + 1000);
+        live_edge_note_viewer(e, id * 7919, false, start_us);
+        live_edge_note_viewer(e, id * 7919, false, start_us + 1000);
     }
     assert_int_equal(live_edge_viewers(e, start_us + 1000000), 500);
-    live_edge_note_viewer(e, 7919, start_us + 10000000);
+    live_edge_note_viewer(e, 7919, false, start_us + 10000000);
     assert_int_equal(live_edge_viewers(e, start_us + 13000000), 1);
     assert_int_equal(live_edge_viewers(e, start_us + 60000000), 0);
     live_edge_unref(e);
@@ -203,9 +203,9 @@ static void a_full_table_empties_again(void **state)
 {
     struct live_edge *e = live_edge_create("live/a");
     const int64_t start_us = 1000000000;
-    for (uint64_t id = 1; id <= VIEWERS_TRACKED_MAX + 100; id++) live_edge_note_viewer(e, id << 8, start_us);
+    for (uint64_t id = 1; id <= VIEWERS_TRACKED_MAX + 100; id++) live_edge_note_viewer(e, id << 8, false, start_us);
     assert_int_equal(live_edge_viewers(e, start_us), VIEWERS_TRACKED_MAX);
-    for (uint64_t id = 1; id <= 10; id++) live_edge_note_viewer(e, id << 40, start_us + 60000000);
+    for (uint64_t id = 1; id <= 10; id++) live_edge_note_viewer(e, id << 40, false, start_us + 60000000);
     assert_int_equal(live_edge_viewers(e, start_us + 60000000), 10);
     live_edge_unref(e);
 }
