@@ -77,13 +77,13 @@ static bool grow(void **items, size_t *capacity, size_t count, size_t item_bytes
 /* -- finishing chunks -- */
 
 /* A chunk that cannot be written for want of memory is a gap: its time has passed all the same. */
-static void add_chunk(struct chunker *c, struct frozen *body, int64_t ticks, bool is_independent)
+static void add_chunk(struct chunker *c, const struct chunk *chunk)
 {
     if (!grow((void **)&c->chunks, &c->chunk_capacity, c->chunk_count, sizeof *c->chunks)) {
-        frozen_unref(body);
+        frozen_unref(chunk->body);
         return;
     }
-    c->chunks[c->chunk_count++] = (struct chunk){ body, ticks, body && is_independent };
+    c->chunks[c->chunk_count++] = *chunk;
 }
 
 /* The first `count` samples become a chunk that ends at `end`. The rest stays open. */
@@ -94,7 +94,13 @@ static void finish(struct chunker *c, size_t count, int64_t end)
     assert(end > last->dts);
     last->duration = (uint32_t)(end - last->dts);
     struct frozen *body = fmp4_chunk_write(++c->sequence, c->samples, count, c->chunk_count == 0);
-    add_chunk(c, body, end - start, c->samples[0].is_independent);
+    size_t payload_bytes = 0;
+    for (size_t i = 0; i < count; i++) payload_bytes += c->samples[i].payload.bytes;
+    add_chunk(c, &(struct chunk){ .body = body,
+                                  .ticks = end - start,
+                                  .is_independent = body && c->samples[0].is_independent,
+                                  .first_bytes = body ? frozen_bytes(body) - payload_bytes + c->samples[0].payload.bytes
+                                                      : 0 });
     for (size_t i = 0; i < count; i++) {
         c->open_bytes -= c->samples[i].payload.bytes;
         blob_unref(c->samples[i].payload.blob);
@@ -109,7 +115,7 @@ static void add_gaps(struct chunker *c, int64_t until)
 {
     while (c->end < until) {
         const int64_t ticks = smaller(until - c->end, c->part_ticks);
-        add_chunk(c, NULL, ticks, false);
+        add_chunk(c, &(struct chunk){ .ticks = ticks });
         c->end += ticks;
     }
 }

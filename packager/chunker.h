@@ -21,6 +21,7 @@ struct chunk {
     struct frozen *body; /* NULL: a gap */
     int64_t ticks;
     bool is_independent; /* begins with an independent frame */
+    size_t first_bytes;  /* up to the end of that frame */
 };
 
 struct chunker_config {

@@ -13,7 +13,7 @@
 /* What the playlist was made from; compared to know whether to make it again. */
 struct shown {
     bool has_video, has_audio[AUDIO_TRACKS_MAX];
-    uint64_t bandwidth_bps;
+    uint64_t bandwidth_bps, iframes_bps; /* iframes_bps 0: there is no such playlist */
 };
 
 struct multivariant {
@@ -95,14 +95,19 @@ static bool is_same(const struct multivariant *m, const struct shown *shown, con
 {
     return !memcmp(m->shown.has_audio, shown->has_audio, sizeof shown->has_audio) &&
            m->shown.has_video == shown->has_video && shown->bandwidth_bps == m->shown.bandwidth_bps &&
-           m->tracks.video == tracks->video && !memcmp(m->tracks.audio, tracks->audio, sizeof tracks->audio) &&
+           shown->iframes_bps == m->shown.iframes_bps && m->tracks.video == tracks->video &&
+           !memcmp(m->tracks.audio, tracks->audio, sizeof tracks->audio) &&
            !memcmp(m->tracks.labels, tracks->labels, sizeof tracks->labels);
 }
 
 void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct multivariant_sources *sources)
 {
     const struct multivariant_sources s = playable(sources);
-    struct shown shown = { .has_video = s.video != NULL, .bandwidth_bps = m->shown.bandwidth_bps };
+    struct shown shown = { .has_video = s.video != NULL,
+                           .bandwidth_bps = m->shown.bandwidth_bps,
+                           .iframes_bps = m->shown.iframes_bps };
+    const struct iframes *iframes = s.video && s.video->iframes && s.video->iframes->has_published ? s.video->iframes
+                                                                                                   : NULL;
     bool has_any = shown.has_video;
     for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
         shown.has_audio[i] = s.audio[i] != NULL;
@@ -110,6 +115,7 @@ void multivariant_update(struct multivariant *m, struct live_edge *edge, const s
     }
     const uint64_t peak_bps = sum(&s, peak);
     if (peak_bps > shown.bandwidth_bps) shown.bandwidth_bps = peak_bps * AIR_PERCENT / 100;
+    if (iframes && iframes->peak_bps > shown.iframes_bps) shown.iframes_bps = iframes->peak_bps * AIR_PERCENT / 100;
     if (!has_any || is_same(m, &shown, s.tracks)) return;
     struct multivariant_config c = {
         .video = s.video ? track_facts(s.video->track) : NULL,
@@ -122,6 +128,11 @@ void multivariant_update(struct multivariant *m, struct live_edge *edge, const s
         struct multivariant_audio *a = &c.audio[c.audio_count++];
         *a = (struct multivariant_audio){ .facts = track_facts(s.audio[i]->track), .label = &s.tracks->labels[i] };
         snprintf(a->uri, sizeof a->uri, "%s/index.m3u8", s.audio[i]->config.name);
+    }
+    if (iframes && shown.iframes_bps) {
+        c.iframes_uri = IFRAMES_RENDITION "/index.m3u8";
+        c.iframes_bps = shown.iframes_bps;
+        c.iframes_average_bps = iframes_average_bps(iframes);
     }
     if (c.video) find_rate(m, c.video, &c);
     struct frozen *text = multivariant_render(&c);

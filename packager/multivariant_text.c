@@ -156,6 +156,16 @@ static void write_variant(struct byte_writer *w, const struct multivariant_confi
     write_format(w, "\n%s\n", uri);
 }
 
+/* 4.4.6.3 */
+static void write_iframes(struct byte_writer *w, const struct multivariant_config *c)
+{
+    write_format(w, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"%s\"",
+                 (unsigned long long)c->iframes_bps, (unsigned long long)c->iframes_average_bps,
+                 c->video->codec_string);
+    if (c->video->width) write_format(w, ",RESOLUTION=%ux%u", c->video->width, c->video->height);
+    write_format(w, ",URI=\"%s\"\n", c->iframes_uri);
+}
+
 struct frozen *multivariant_render(const struct multivariant_config *c)
 {
     struct byte_writer w;
@@ -171,6 +181,7 @@ struct frozen *multivariant_render(const struct multivariant_config *c)
             write_variant(&w, c, c->audio[i].facts->codec, c->video ? c->video_uri : c->audio[i].uri);
     }
     if (!c->audio_count) write_variant(&w, c, 0, c->video_uri);
+    if (c->video && c->iframes_uri) write_iframes(&w, c);
     struct frozen *text = byte_writer_freeze(&w);
     byte_writer_deinit(&w);
     return text;

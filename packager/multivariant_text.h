@@ -24,6 +24,8 @@ struct multivariant_config {
     struct multivariant_audio audio[AUDIO_TRACKS_MAX];
     size_t audio_count;
     uint64_t bandwidth_bps, average_bandwidth_bps;
+    const char *iframes_uri; /* NULL: no such playlist */
+    uint64_t iframes_bps, iframes_average_bps;
 };
 struct frozen *multivariant_render(const struct multivariant_config *config); /* NULL: no memory */
 

@@ -114,6 +114,7 @@ static struct rendition *make_rendition(struct packager *p, const char *name, en
         .media = media,
         .edge = p->edge,
         .window_us = p->policy.window_us,
+        .has_iframes = media == EDGE_VIDEO_MP4,
         .run_id = p->config.run_id,
         .shelf = p->config.shelf,
         .dvr_us = p->policy.dvr_us,
@@ -632,6 +633,16 @@ static void on_lost(struct packet_sink *sink)
     flush((struct packager *)sink);
 }
 
+static enum weir_err shelve_list(struct packager *p, const char *rendition)
+{
+    struct edge_snapshot *s = live_edge_acquire(p->edge, rendition, strlen(rendition));
+    if (!s) return WEIR_OK;
+    struct frozen *text = edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL);
+    const enum weir_err err = p->config.shelf->give_playlist(p->config.shelf, rendition, text);
+    edge_snapshot_unref(s);
+    return err;
+}
+
 /* All that was shown stays for a while, as the list that it was. */
 static void shelve_lists(struct packager *p)
 {
@@ -641,10 +652,9 @@ static void shelve_lists(struct packager *p)
     frozen_unref(text);
     for (size_t i = 0; i <= p->lane_count && !err; i++) {
         const struct rendition *r = rendition_at(p, i);
-        struct edge_snapshot *s = r ? live_edge_acquire(p->edge, r->config.name, strlen(r->config.name)) : NULL;
-        if (s) err = shelf->give_playlist(shelf, r->config.name, edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL));
-        edge_snapshot_unref(s);
+        if (r) err = shelve_list(p, r->config.name);
     }
+    if (!err) (void)!shelve_list(p, IFRAMES_RENDITION);
     shelf->end(shelf, p->policy.vod_keep_us);
 }
 

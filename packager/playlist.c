@@ -46,6 +46,7 @@ void playlist_write_head(struct byte_writer *w, const struct playlist_head *head
     write_format(w, "#EXT-X-MEDIA-SEQUENCE:%llu\n#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
                  (unsigned long long)head->media_sequence, (unsigned long long)head->discontinuity_sequence);
     if (head->is_independent) write_text(w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+    if (head->is_iframes_only) write_text(w, "#EXT-X-I-FRAMES-ONLY\n");
 }
 
 void playlist_write_map(struct byte_writer *w, const char *init_name)

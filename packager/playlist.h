@@ -25,6 +25,7 @@ struct playlist_head {
     enum playlist_type type;
     uint64_t media_sequence, discontinuity_sequence;
     bool is_independent, is_ended;
+    bool is_iframes_only;
 };
 void playlist_write_head(struct byte_writer *w, const struct playlist_head *head);
 void playlist_write_map(struct byte_writer *w, const char *init_name);

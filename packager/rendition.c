@@ -12,6 +12,11 @@ enum weir_err rendition_create(struct rendition **out, const struct rendition_co
     r->config = *config;
     queue_init(&r->segments, sizeof(struct rendition_segment), 2 * WINDOW_SEGMENTS_MAX);
     past_init(&r->past);
+    if (config->has_iframes) r->iframes = iframes_create(config->name);
+    if (config->has_iframes && !r->iframes) {
+        rendition_destroy(r);
+        return WEIR_NOMEM;
+    }
     *out = r;
     return WEIR_OK;
 }
@@ -39,6 +44,7 @@ void rendition_destroy(struct rendition *r)
     while (queue_take(&r->segments, &s)) rendition_segment_deinit(&s);
     queue_deinit(&r->segments);
     past_deinit(&r->past);
+    iframes_destroy(r->iframes);
     edge_bundle_unref(r->kept);
     /* the open segment's parts are the chunker's still */
     free(r->open.parts);
@@ -257,6 +263,7 @@ void rendition_cut(struct rendition *r, int64_t next_dts)
     r->open_bytes = 0;
     s.duration_us = to_us(r, chunker_open_ticks(c));
     s.whole.body = join_chunks(c);
+    if (s.whole.body && c->chunks[0].is_independent) s.picture_bytes = c->chunks[0].first_bytes;
     /* announced chunks are the segment's parts from here on */
     for (size_t i = s.part_count; i < c->chunk_count; i++) frozen_unref(c->chunks[i].body);
     chunker_begin_segment(c);
@@ -277,6 +284,7 @@ void rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64
 void rendition_end(struct rendition *r)
 {
     r->is_ended = r->is_changed = true;
+    if (r->iframes) r->iframes->is_changed = true;
 }
 
 uint64_t rendition_average_bps(const struct rendition *r)

@@ -14,6 +14,7 @@
 #include <weir/stream/segment_shelf.h>
 
 #include "chunker.h"
+#include "iframes.h"
 #include "past.h"
 #include "playlist.h"
 
@@ -24,6 +25,7 @@ struct rendition_config {
     int64_t window_us;
     struct playlist_terms terms;
     uint32_t run_id;
+    bool has_iframes;            /* a playlist of its pictures that stand alone, too */
     struct segment_shelf *shelf; /* lent; NULL: what leaves memory is gone */
     int64_t dvr_us;              /* with a shelf: length of the playlist */
     bool is_event; /* with a shelf: nothing is taken from its front as long as it is not longer than that */
@@ -49,6 +51,7 @@ struct rendition_segment {
     struct edge_object *parts;   /* as they were announced; body NULL: a gap. NULL: none, or not kept any more */
     uint32_t part_count, part_capacity;
     struct segment_text text;
+    size_t picture_bytes; /* of its body, up to the end of the picture that it begins with; 0: not an independent one */
     int64_t duration_us, wall_us;
     int64_t end_us;     /* on the rendition's own clock of published media */
     int64_t expires_us; /* once out of the playlist: on the same clock */
@@ -74,6 +77,7 @@ struct rendition {
     size_t list_bytes;         /* of the last playlist */
     int64_t published_us;      /* sum of durations */
     uint64_t kept_bytes;
+    struct iframes *iframes;    /* NULL: none */
     struct past past;           /* listed in front of them: on the shelf */
     bool has_slid;              /* something was taken from the list's front */
     bool is_past_to_be_checked; /* a segment was finished since the shelf was last asked */
@@ -129,6 +133,7 @@ struct rendition_segment *rendition_segment_at(const struct rendition *r, size_t
 void rendition_drop_oldest(struct rendition *r);
 uint64_t rendition_first_msn(const struct rendition *r); /* listed; with the past */
 int64_t rendition_listed_us(const struct rendition *r);  /* without the past */
+struct past_entry rendition_entry_of(const struct rendition *r, const struct rendition_segment *s, bool is_gap);
 /* A finished segment goes to the shelf; should that refuse, it is a gap once it leaves memory. */
 void rendition_shelve(struct rendition *r, const struct rendition_segment *s);
 /* What is in memory for long enough is listed from the shelf; what the shelf has no more leaves the list. */

@@ -33,7 +33,7 @@ static enum shelf_fate fate_of(const struct rendition *r, uint32_t run_id, uint6
     return r->config.shelf->fate(r->config.shelf, r->config.name, name);
 }
 
-static struct past_entry entry_of(const struct rendition *r, const struct rendition_segment *s, bool is_gap)
+struct past_entry rendition_entry_of(const struct rendition *r, const struct rendition_segment *s, bool is_gap)
 {
     struct past_entry entry = { .msn = s->msn,
                                 .discontinuity = s->discontinuity,
@@ -51,7 +51,7 @@ static struct past_entry entry_of(const struct rendition *r, const struct rendit
 /* The oldest in memory becomes the newest of the past: with its lines as they were, or as a gap. */
 static enum weir_err move_oldest(struct rendition *r, const struct rendition_segment *s, bool is_lost)
 {
-    const struct past_entry entry = entry_of(r, s, is_lost || !s->whole.body);
+    const struct past_entry entry = rendition_entry_of(r, s, is_lost || !s->whole.body);
     const struct segment_text *t = &s->text;
     struct byte_writer lines;
     byte_writer_init(&lines, PLAYLIST_BYTES_MAX);
@@ -191,7 +191,7 @@ void rendition_follow(struct rendition *r, const struct rendition *other, uint64
     for (size_t i = queue_count(&other->segments) - other->listed;
          i < queue_count(&other->segments) && next < msn && is_whole; i++) {
         const struct rendition_segment *s = rendition_segment_at(other, i);
-        const struct past_entry e = entry_of(other, s, true);
+        const struct past_entry e = rendition_entry_of(other, s, true);
         if (s->msn == next) is_whole = add_gap(r, &e), next++;
     }
     if (!is_whole || next != msn) forget_past(r);

@@ -48,6 +48,10 @@ void rendition_keep(struct rendition *r, struct rendition_segment *s)
     }
     r->listed++;
     if (r->config.shelf) rendition_shelve(r, s);
+    if (r->iframes) {
+        const struct past_entry entry = rendition_entry_of(r, s, !s->whole.body);
+        iframes_add(r->iframes, &entry, s->picture_bytes);
+    }
     if (s->parts) r->parts_kept += s->part_count;
     if (s->whole.body) r->kept_bytes += frozen_bytes(s->whole.body);
 }
@@ -395,7 +399,10 @@ enum weir_err rendition_publish(struct rendition *r, const struct playlist_repor
         const struct shelf_mark mark = { newest->msn, newest->discontinuity, rendition_first_msn(r), r->config.run_id };
         r->config.shelf->mark(r->config.shelf, &mark);
     }
-    return live_edge_publish(r->config.edge, r->config.name, snapshot);
+    const enum weir_err published = live_edge_publish(r->config.edge, r->config.name, snapshot);
+    if (published || !r->iframes) return published;
+    iframes_drop_before(r->iframes, rendition_first_msn(r));
+    return iframes_publish(r->iframes, r->config.edge, r->config.terms.target_duration_s, type_of(r), r->is_ended);
 }
 
 uint64_t rendition_held_bytes(const struct rendition *r)

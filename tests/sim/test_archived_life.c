@@ -315,7 +315,7 @@ static void a_window_of_two_minutes(void **state)
     assert_int_equal(figure_read(&live_edge_figures(l->edge)->dvr_gaps), 0);
     for (size_t i = 0; i < video->count; i++) assert_false(video->seen[i].is_gap);
     stop(l, true);
-    assert_int_equal(l->playlists, 3); /* and the multivariant one */
+    assert_int_equal(l->playlists, 4); /* video, audio, the pictures, and the multivariant one */
     assert_int_equal(l->ends, 1);
     finish(l);
 }
