@@ -306,8 +306,8 @@ void segment_load_describe(struct segment_load *load, const struct catalogue_obj
 
 static bool copy_span(char *out, size_t capacity, struct byte_span text)
 {
-    if (text.bytes >= capacity || memchr(text.data, 0, text.bytes)) return false;
-    memcpy(out, text.data, text.bytes);
+    if (text.bytes >= capacity || (text.bytes && memchr(text.data, 0, text.bytes))) return false;
+    if (text.bytes) memcpy(out, text.data, text.bytes);
     out[text.bytes] = 0;
     return true;
 }

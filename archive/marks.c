@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include <weir/base/limits.h>
 
-#define SLOTS (2 * ARCHIVE_SHELVES_MAX) /* at most half of them in use */
-#define MAGIC 0x33534B52414D5257ULL     /* "WRMARKS3" */
+#define SLOTS (2 * STREAMS_MAX)     /* at most half of them in use: 320 KiB */
+#define MAGIC 0x33534B52414D5257ULL /* "WRMARKS3" */
 
 struct slot {
     uint64_t hash; /* 0: free */

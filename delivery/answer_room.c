@@ -7,6 +7,9 @@
 #include <weir/delivery/http_field.h>
 #include <weir/delivery/http_route.h>
 
+#define PLAYLIST "index.m3u8"
+#define PLAYLIST_ALIAS "master.m3u8"
+
 static const struct http_field page_policy[] = {
     { "Content-Security-Policy", "content-security-policy",
       "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' data:; frame-ancestors *" },
@@ -35,11 +38,34 @@ static void not_found(struct http_answer *out, const char *text)
 
 /* -- streams -- */
 
+static struct http_text query_of(struct http_text target)
+{
+    const char *mark = target.data ? memchr(target.data, '?', target.bytes) : NULL;
+    if (!mark) return (struct http_text){ NULL, 0 };
+    return (struct http_text){ mark + 1, target.bytes - (size_t)(mark + 1 - target.data) };
+}
+
+/* false: it is wrong, and *out says so. */
+static bool parse_start(const struct http_request *request, struct hls_start *start, struct http_answer *out)
+{
+    const char *why = hls_start_parse(query_of(request->target), start);
+    if (!why) return true;
+    http_answer_error(out, 400, why);
+    out->cache_control = "max-age=3600"; /* it stays wrong */
+    return false;
+}
+
 static void answer_multivariant(struct answer_room *room, const struct http_request *request, struct live_edge *edge,
                                 struct http_answer *out)
 {
     uint64_t version;
+    struct hls_start start;
+    if (!parse_start(request, &start, out)) return;
     struct frozen *text = live_edge_acquire_multivariant(edge, &version);
+    if (text && hls_start_is_given(&start)) {
+        text = hls_start_mark_multivariant(text, &start);
+        if (text) version = edge_answer_state(text);
+    }
     if (!text) {
         not_found(out, "The stream is known but nothing of it can be played yet. Ask again in a second.");
         return;
@@ -70,13 +96,6 @@ struct inquiry {
     struct edge_question question;
 };
 
-static struct http_text query_of(struct http_text target)
-{
-    const char *mark = target.data ? memchr(target.data, '?', target.bytes) : NULL;
-    if (!mark) return (struct http_text){ NULL, 0 };
-    return (struct http_text){ mark + 1, target.bytes - (size_t)(mark + 1 - target.data) };
-}
-
 /* NULL: *q is set. Otherwise what is wrong, for a 400. */
 static const char *make_question(const struct http_request *request, const struct http_route *route,
                                  struct edge_question *q)
@@ -85,7 +104,7 @@ static const char *make_question(const struct http_request *request, const struc
                                  .rendition_bytes = route->rendition_bytes,
                                  .directives = { .wish = HLS_WISH_NOTHING },
                                  .accepts_gzip = http_accepts_gzip(request->accept_encoding) };
-    if (strcmp(route->file, "index.m3u8") != 0) {
+    if (strcmp(route->file, PLAYLIST) != 0) {
         q->file = route->file;
         q->file_bytes = route->file_bytes;
         return NULL;
@@ -128,14 +147,58 @@ static bool wait_for_birth(struct answer_room *room, const struct http_request *
     return true;
 }
 
+/* What is not in memory, from a shelf; what it is stands in `wish`. false: nobody knows it there; otherwise *is_answered says whether *out is the
+ * answer. */
+static bool ask_shelf(struct answer_room *room, const struct http_request *request, struct shelved_wish wish,
+                      const struct http_asker *asker, struct http_answer *out, bool *is_answered)
+{
+    if (!room->shelved) return false;
+    struct http_waiter *waiter = NULL;
+    wish.range = request->range;
+    wish.allow_origin = out->allow_origin;
+    wish.varies_by_origin = out->varies_by_origin;
+    wish.is_get = request->verb == HTTP_VERB_GET;
+    wish.accepts_gzip = http_accepts_gzip(request->accept_encoding);
+    wish.asker = asker->stream;
+    wish.deadline_us = asker->now_us + room->config->load_us;
+    const enum weir_err err = asker->may_wait ? shelved_ask(room->shelved, &wish, &waiter) : WEIR_LIMIT;
+    if (err == WEIR_NOT_FOUND) return false;
+    *is_answered = err != WEIR_OK;
+    asker->stream->waiter = waiter;
+    if (err) shelved_answer_busy(out);
+    return true;
+}
+
+static struct byte_span as_span(const char *text, size_t bytes)
+{
+    return (struct byte_span){ (const uint8_t *)text, bytes };
+}
+
+/* The file that the route names. */
+static struct shelved_wish wish_of(const struct http_route *route)
+{
+    return (struct shelved_wish){ .stream = as_span(route->stream, route->stream_bytes),
+                                  .rendition = as_span(route->rendition, route->rendition_bytes),
+                                  .file = as_span(route->file, route->file_bytes) };
+}
+
+/* Whether a file is asked for that is neither there nor announced: it may be on a shelf. */
+static bool may_be_shelved(const struct edge_snapshot *s, const struct edge_question *q)
+{
+    return q->file && !edge_snapshot_find(s, q->file, q->file_bytes) && !edge_answer_is_hinted(s, q);
+}
+
 static bool answer_rendition(struct answer_room *room, const struct http_request *request, struct live_edge *edge,
                              const struct http_route *route, const struct http_asker *asker, struct http_answer *out)
 {
     struct inquiry i = { .edge = edge };
     struct edge_snapshot *s = live_edge_acquire(edge, route->rendition, route->rendition_bytes);
+    bool is_answered = true;
     if (!s) {
-        not_found(out, "The stream has no such rendition.");
-        return true;
+        const bool is_list = !strcmp(route->file, PLAYLIST);
+        if (is_list || !ask_shelf(room, request, wish_of(route), asker, out, &is_answered))
+            not_found(out, "The stream has no such rendition.");
+        return is_answered;
     }
     if (!route->file) {
         answer_own_multivariant(room, s, out);
@@ -146,14 +209,14 @@ static bool answer_rendition(struct answer_room *room, const struct http_request
     /* nobody's directives count where the end is written, nor where none were announced */
     const bool has_directives = edge_snapshot_part_target_us(s) && !edge_snapshot_is_ended(s);
     const char *why = make_question(request, route, &i.question);
-    bool is_answered = true;
     if (why && has_directives) {
         http_answer_error(out, 400, why);
         snprintf(out->cache_text, sizeof out->cache_text, "max-age=%u", 4 * target_s); /* it stays wrong */
         out->cache_control = out->cache_text;
         counter_add(room->counters, COUNTER_HLS_BAD_DIRECTIVES, 1);
-    } else {
-        is_answered = look(room, &i, s, out) || wait_for_birth(room, request, &i, target_s, asker, out);
+    } else if (!may_be_shelved(s, &i.question) || !ask_shelf(room, request, wish_of(route), asker, out, &is_answered)) {
+        if (i.question.file || parse_start(request, &i.question.start, out))
+            is_answered = look(room, &i, s, out) || wait_for_birth(room, request, &i, target_s, asker, out);
     }
     edge_snapshot_unref(s);
     if (!i.question.file && (!is_answered || out->status == 200) && asker->sight != SIGHT_NONE)
@@ -184,6 +247,32 @@ static void redirect_to_page(const struct http_request *request, const struct ht
     snprintf(out->location, sizeof out->location, "./%.*s/", (int)(bytes - last), request->target.data + last);
 }
 
+/* A stream that is not live, held or just ended: what is on disk of it. The last part of a path may be a stream's or a rendition's name. */
+static bool answer_gone(struct answer_room *room, const struct http_request *request, const struct http_route *route,
+                        const struct http_asker *asker, struct http_answer *out)
+{
+    const bool is_rendition = route->kind == ROUTE_OBJECT;
+    const bool is_list = !is_rendition || !strcmp(route->file, PLAYLIST) || !strcmp(route->file, PLAYLIST_ALIAS);
+    struct hls_start start = { .kind = HLS_START_NONE };
+    bool is_answered = true;
+    if (is_list && !parse_start(request, &start, out)) return true;
+    if (is_list) {
+        const char *end = is_rendition ? route->rendition + route->rendition_bytes
+                                       : route->stream + route->stream_bytes;
+        const struct shelved_wish wish = { .stream = as_span(route->stream, (size_t)(end - route->stream)),
+                                           .file = as_span(PLAYLIST, strlen(PLAYLIST)),
+                                           .start = start.value };
+        if (ask_shelf(room, request, wish, asker, out, &is_answered)) return is_answered;
+    }
+    if (is_rendition) {
+        struct shelved_wish wish = wish_of(route);
+        wish.start = start.value;
+        if (ask_shelf(room, request, wish, asker, out, &is_answered)) return is_answered;
+    }
+    not_found(out, "No stream of this name is live.");
+    return true;
+}
+
 static bool answer_stream(struct answer_room *room, const struct http_request *request, struct http_route *route,
                           const struct http_asker *asker, struct http_answer *out)
 {
@@ -192,7 +281,7 @@ static bool answer_stream(struct answer_room *room, const struct http_request *r
     if (!edge && route->kind == ROUTE_MULTIVARIANT && http_route_as_rendition(route))
         edge = registry_find(room->config->registry, route->stream, route->stream_bytes);
     if (!edge)
-        not_found(out, "No stream of this name is live.");
+        is_answered = answer_gone(room, request, route, asker, out);
     else if (route->kind == ROUTE_MULTIVARIANT)
         answer_multivariant(room, request, edge, out);
     else
@@ -284,16 +373,20 @@ bool answer_room_ask(struct answer_room *room, const struct http_request *reques
 }
 
 enum weir_err answer_room_init(struct answer_room *room, const struct http_server_config *config,
-                               const struct page_assets *assets, struct loop *loop, const struct blocked_events *events)
+                               const struct page_assets *assets, struct loop *loop,
+                               const struct http_waiter_events *events)
 {
     *room = (struct answer_room){ .config = config, .assets = assets, .loop = loop, .counters = loop_counters(loop) };
     room->blocked = blocked_create(loop, &room->gzip, events);
-    return room->blocked ? WEIR_OK : WEIR_NOMEM;
+    if (config->loader) room->shelved = shelved_create(loop, config->loader, &room->gzip, events);
+    return room->blocked && (room->shelved || !config->loader) ? WEIR_OK : WEIR_NOMEM;
 }
 
 void answer_room_deinit(struct answer_room *room)
 {
     blocked_destroy(room->blocked);
+    shelved_destroy(room->shelved);
+    room->shelved = NULL;
     room->blocked = NULL;
     gzip_cache_deinit(&room->gzip);
 }

@@ -9,6 +9,7 @@
 #define EDGE_BUCKETS 256 /* power of two */
 
 struct blocked_request {
+    struct http_waiter face; /* first */
     struct blocked_request *next, *previous;
     struct group *group;
     struct http_stream *stream;
@@ -44,11 +45,11 @@ struct blocked {
     struct loop *loop;
     struct gzip_cache *gzip;
     struct counters *counters;
-    struct blocked_events events;
+    struct http_waiter_events events;
     struct blocked_edge *buckets[EDGE_BUCKETS];
 };
 
-struct blocked *blocked_create(struct loop *loop, struct gzip_cache *gzip, const struct blocked_events *events)
+struct blocked *blocked_create(struct loop *loop, struct gzip_cache *gzip, const struct http_waiter_events *events)
 {
     struct blocked *b = calloc(1, sizeof *b);
     if (!b) return NULL;
@@ -70,8 +71,9 @@ static void unlink_request(struct blocked_request *r)
     free(r);
 }
 
-void blocked_cancel(struct blocked_request *r)
+static void on_cancel(struct http_waiter *face)
 {
+    struct blocked_request *r = (struct blocked_request *)face;
     counter_add(r->group->edge->blocked->counters, COUNTER_HLS_WAIT_GONE, 1);
     unlink_request(r);
 }
@@ -173,7 +175,7 @@ static struct group *group_of(struct blocked_edge *e, const struct edge_question
     return g;
 }
 
-struct blocked_request *blocked_add(struct blocked_edge *e, const struct blocked_wish *wish)
+struct http_waiter *blocked_add(struct blocked_edge *e, const struct blocked_wish *wish)
 {
     const struct edge_question *q = wish->question;
     const size_t range_bytes = wish->range.bytes <= UINT8_MAX ? wish->range.bytes : 0;
@@ -185,7 +187,8 @@ struct blocked_request *blocked_add(struct blocked_edge *e, const struct blocked
     struct group *g = group_of(e, q);
     struct blocked_request *r = g ? malloc(sizeof *r + q->file_bytes + range_bytes) : NULL;
     if (!r) return NULL;
-    *r = (struct blocked_request){ .group = g,
+    *r = (struct blocked_request){ .face = { .cancel = on_cancel },
+                                   .group = g,
                                    .previous = g->last,
                                    .stream = wish->stream,
                                    .allow_origin = wish->allow_origin,
@@ -203,7 +206,7 @@ struct blocked_request *blocked_add(struct blocked_edge *e, const struct blocked
     g->last = r;
     e->requests++;
     counter_add(e->blocked->counters, COUNTER_HLS_WAITS, 1);
-    return r;
+    return &r->face;
 }
 
 /* -- time -- */

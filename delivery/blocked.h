@@ -5,23 +5,15 @@
 #define WEIR_DELIVERY_BLOCKED_H
 
 #include "edge_answer.h"
+#include "http_waiter.h"
 
 struct loop;
 struct http_stream;
 struct blocked;
 struct blocked_edge;
-struct blocked_request;
-
-struct blocked_events {
-    void *context;
-    /* The answer of a request that waited; its body is given. Must not add, cancel or end anything here. */
-    void (*answered)(void *context, struct http_stream *stream, struct http_answer *answer);
-    /* Those of one moment were all answered. Anything may be done. */
-    void (*settled)(void *context);
-};
 
 /* gzip is lent. NULL: no memory. */
-struct blocked *blocked_create(struct loop *loop, struct gzip_cache *gzip, const struct blocked_events *events);
+struct blocked *blocked_create(struct loop *loop, struct gzip_cache *gzip, const struct http_waiter_events *events);
 void blocked_destroy(struct blocked *b); /* nobody may wait any more; NULL is fine */
 
 /* The edge is watched from here on: look at it (again) after this, then add. *was_watched: it was before. NULL: no memory. */
@@ -38,9 +30,7 @@ struct blocked_wish {
 };
 
 /* NULL: no memory, or BLOCKED_PER_STREAM_MAX wait there (counted). */
-struct blocked_request *blocked_add(struct blocked_edge *e, const struct blocked_wish *wish);
-/* The client left. */
-void blocked_cancel(struct blocked_request *r);
+struct http_waiter *blocked_add(struct blocked_edge *e, const struct blocked_wish *wish);
 /* Deadlines; a few times a second. */
 void blocked_tick(struct blocked *b, int64_t now_us);
 

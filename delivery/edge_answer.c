@@ -62,8 +62,17 @@ static bool answer_playlist(struct gzip_cache *gzip, const struct edge_question 
     const enum edge_playlist_form form = q->directives.wants_delta && edge.part_target_us && !is_ended
                                              ? EDGE_PLAYLIST_DELTA
                                              : EDGE_PLAYLIST_FULL;
-    edge_answer_playlist(gzip, frozen_ref(edge_snapshot_playlist(s, form)), edge_snapshot_version(s), form,
-                         q->accepts_gzip, out);
+    struct frozen *text = frozen_ref(edge_snapshot_playlist(s, form));
+    uint64_t version = edge_snapshot_version(s);
+    if (hls_start_is_given(&q->start)) {
+        text = hls_start_mark_media(text, &q->start);
+        if (text) version = edge_answer_state(text);
+    }
+    if (!text) {
+        http_answer_error(out, 500, "Out of memory.");
+        return true;
+    }
+    edge_answer_playlist(gzip, text, version, form, q->accepts_gzip, out);
     if (is_ended)
         set_max_age(out, "public, ", ENDED_MAX_AGE_S);
     else if (q->directives.wish != HLS_WISH_NOTHING && edge.part_target_us)
@@ -73,7 +82,17 @@ static bool answer_playlist(struct gzip_cache *gzip, const struct edge_question 
     return true;
 }
 
-static bool is_hinted(const struct edge_snapshot *s, const struct edge_question *q)
+uint64_t edge_answer_state(const struct frozen *text)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    const struct piece *pieces = frozen_pieces(text);
+    for (size_t i = 0; i < frozen_piece_count(text); i++) {
+        for (size_t k = 0; k < pieces[i].bytes; k++) hash = (hash ^ pieces[i].data[k]) * 0x100000001B3u;
+    }
+    return hash >> 3 | 1ULL << 61; /* there is room for doubling it */
+}
+
+bool edge_answer_is_hinted(const struct edge_snapshot *s, const struct edge_question *q)
 {
     static const enum edge_object_kind kinds[] = { EDGE_PART, EDGE_INIT };
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -88,15 +107,15 @@ static const char *media_type(enum edge_media media)
     return media == EDGE_MUXED_TS ? "video/mp2t" : media == EDGE_VIDEO_MP4 ? "video/mp4" : "audio/mp4";
 }
 
-static void answer_body(const struct edge_object *object, enum edge_media media, struct http_answer *out)
+void edge_answer_body(struct frozen *body, enum edge_media media, const char *name, size_t name_bytes,
+                      struct http_answer *out)
 {
-    struct frozen *body = edge_object_body(object);
     if (!body) {
         http_answer_error(out, 500, "Out of memory.");
         return;
     }
     http_answer_set_body(out, body, media_type(media), IMMUTABLE);
-    snprintf(out->etag, sizeof out->etag, "\"%s\"", object->name);
+    snprintf(out->etag, sizeof out->etag, "\"%.*s\"", (int)name_bytes, name);
 }
 
 static bool answer_object(const struct edge_question *q, const struct edge_snapshot *s, bool has_waited, bool is_over,
@@ -104,10 +123,10 @@ static bool answer_object(const struct edge_question *q, const struct edge_snaps
 {
     const struct edge_object *object = edge_snapshot_find(s, q->file, q->file_bytes);
     if (object) {
-        answer_body(object, edge_snapshot_media(s), out);
+        edge_answer_body(edge_object_body(object), edge_snapshot_media(s), q->file, q->file_bytes, out);
         return true;
     }
-    if (!is_over && !edge_snapshot_is_ended(s) && is_hinted(s, q)) return false;
+    if (!is_over && !edge_snapshot_is_ended(s) && edge_answer_is_hinted(s, q)) return false;
     if (has_waited) {
         http_answer_error(out, 404, "What was announced will not come: the stream broke off before it.");
         set_max_age(out, "", edge_snapshot_target_duration_s(s));

@@ -123,7 +123,8 @@ static void on_gone(void *context, void *waiter)
 {
     struct http_connection *c = context;
     c->waiting--;
-    blocked_cancel(waiter);
+    struct http_waiter *w = waiter;
+    w->cancel(w);
 }
 
 void http_home_answered(void *context, struct http_stream *stream, struct http_answer *answer)
@@ -424,6 +425,7 @@ void http_connections_tick(struct http_home *home, int64_t now_us)
 {
     refresh_date(home);
     blocked_tick(home->room.blocked, now_us);
+    if (home->room.shelved) shelved_tick(home->room.shelved, now_us);
     for (struct http_connection *c = home->first, *next; c; c = next) {
         next = c->next;
         check_deadline(c, now_us);

@@ -30,7 +30,7 @@ struct http_home {
 
 /* Takes the socket over, also on failure. On the loop. */
 void http_connection_start(struct http_home *home, int fd, const struct sockaddr_storage *peer, bool is_tls);
-/* Of requests that waited (struct blocked_events); context: the home. */
+/* Of requests that waited (struct http_waiter_events); context: the home. */
 void http_home_answered(void *context, struct http_stream *stream, struct http_answer *answer);
 void http_home_settled(void *context);
 void http_connections_tick(struct http_home *home, int64_t now_us);

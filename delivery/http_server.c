@@ -92,9 +92,9 @@ static enum weir_err create_branch(struct http_server *s, size_t index)
     b->tick = loop_timer_create(loop, on_tick, b);
     if (!b->home.buffer || !b->tick) return WEIR_NOMEM;
     loop_timer_arm(b->tick, TICK_US);
-    const struct blocked_events events = { .context = &b->home,
-                                           .answered = http_home_answered,
-                                           .settled = http_home_settled };
+    const struct http_waiter_events events = { .context = &b->home,
+                                               .answered = http_home_answered,
+                                               .settled = http_home_settled };
     return answer_room_init(&b->home.room, &s->config, &s->assets, loop, &events);
 }
 

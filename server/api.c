@@ -176,6 +176,7 @@ static json_t *stream_json(struct live_edge *edge)
     set_number(o, "metadata_packets", figure_read(&f->metadata_packets));
     set_number(o, "eras", figure_read(&f->eras));
     set_number(o, "publishes", figure_read(&f->publishes));
+    set_number(o, "dvr_gaps", figure_read(&f->dvr_gaps));
     set_number(o, "window_bytes", figure_read(&f->window_bytes));
     set(o, "repairs", repairs_json(f));
     return o;
@@ -215,6 +216,21 @@ static bool reply_stream(struct house *h, const char *name, struct http_reply *r
     return reply_json(reply, o);
 }
 
+static json_t *dvr_json(struct archive *archive)
+{
+    struct archive_figures f;
+    json_t *o = json_object();
+    archive_read_figures(archive, &f);
+    set(o, "state", json_string(f.is_failing ? "failing" : "ok"));
+    if (f.is_failing) set(o, "reason", json_string(f.reason));
+    set_number(o, "bytes", f.bytes);
+    set_number(o, "bytes_max", f.bytes_max);
+    set_number(o, "queued_bytes", f.queued_bytes);
+    set_number(o, "objects", f.objects);
+    set_number(o, "streams", f.shelves);
+    return o;
+}
+
 static bool reply_server(struct house *h, struct http_reply *reply)
 {
     const struct house_listener *listeners;
@@ -240,6 +256,7 @@ static bool reply_server(struct house *h, struct http_reply *reply)
     set_number(root, "rtmp_connections", house_rtmp_connections(h));
     set_number(root, "srt_connections", house_srt_connections(h));
     set_number(root, "http_connections", house_http_connections(h));
+    if (house_archive(h)) set(root, "dvr", dvr_json(house_archive(h)));
     return reply_json(reply, root);
 }
 

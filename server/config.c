@@ -34,7 +34,9 @@ void config_init(struct config *c)
                                .hold_us = 30000000,
                                .part_us = 500000,
                                .can_skip = true,
+                               .vod_keep_us = 3600 * 1000000LL,
                                .container = CONTAINER_CMAF } },
+        .dvr_bytes = 16 * 1000000000LL,
         .gather_us = RTMP_GATHER_US,
         .idle_us = RTMP_IDLE_US_MAX,
         .handshake_us = RTMP_HANDSHAKE_US_MAX,
@@ -115,6 +117,23 @@ static int64_t longest_segment_us(const struct config_hls *hls)
     return hls->segment_max_us ? hls->segment_max_us : hls->segment_us + hls->segment_us / 2;
 }
 
+static enum weir_err check_dvr(const struct config_path *path, struct config_error *error)
+{
+    const struct config_hls *hls = &path->hls;
+    const char *what = NULL;
+    if (!hls->dvr_us && hls->is_event)
+        what = "hls.type event needs hls.dvr, which says how long the event may be";
+    else if (hls->dvr_us && hls->container == CONTAINER_TS)
+        what = "hls.dvr keeps CMAF segments, and with hls.container ts nobody is told of them; take one of the two out";
+    else if (hls->dvr_us && hls->dvr_us < hls->window_us)
+        what = "hls.dvr is shorter than hls.window; make it longer, or 0s for none";
+    else if (hls->dvr_us / hls->segment_us > DVR_SEGMENTS_MAX / 2)
+        what = "hls.dvr would be a list of more than 16384 segments; make it shorter, or hls.segment longer";
+    if (!what) return WEIR_OK;
+    snprintf(error->text, sizeof error->text, "paths \"%.80s\": %s", path->pattern, what);
+    return WEIR_CONFIG;
+}
+
 static enum weir_err check_path(const struct config_path *path, struct config_error *error)
 {
     const struct config_hls *hls = &path->hls;
@@ -144,7 +163,7 @@ static enum weir_err check_path(const struct config_path *path, struct config_er
             path->pattern);
         return WEIR_CONFIG;
     }
-    return WEIR_OK;
+    return check_dvr(path, error);
 }
 
 /* A certificate alone is enough to have both: on their usual ports, unless said otherwise. */
@@ -216,6 +235,10 @@ void config_policy(const struct config_path *path, struct stream_policy *policy)
         .part_us = path->hls.part_us,
         .part_hold_back_us = path->hls.part_hold_back_us ? path->hls.part_hold_back_us : 3 * path->hls.part_us,
         .can_skip = path->hls.part_us && path->hls.can_skip,
+        .dvr_us = path->hls.dvr_us,
+        .dvr_bytes = (uint64_t)path->hls.dvr_stream_bytes,
+        .vod_keep_us = path->hls.vod_keep_us,
+        .is_event = path->hls.is_event != 0,
         .on_damage = path->on_damage,
         .container = (enum stream_container)path->hls.container,
     };

@@ -17,6 +17,9 @@
 #define BUFFER "bytes from 64KiB to 1GiB, for example 12MiB"
 #define MODE "request or publish"
 #define FILTER "a packet filter, for example fec,cols:10,rows:5"
+#define DVR_MAX (24 * 3600 * SECOND)
+#define VOD_MAX (90 * 24 * 3600 * SECOND)
+#define STREAM_BYTES "bytes, for example 10G; 0 for no limit but hls.dvr_bytes"
 #define ACCESS "one of local (loopback is open, others need the key), open, key, deny"
 #define PART "a duration from 100ms to 2s, or no (no low latency)"
 #define HOLD_BACK "a duration from 200ms to 20s"
@@ -56,7 +59,11 @@ static const struct config_key keys[] = {
     { "hls.part_hold_back", KEY_DURATION, AT(defaults.hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
     { "hls.skip", KEY_BOOL, AT(defaults.hls.can_skip), 0, 0, "yes or no" },
     { "hls.container", KEY_CONTAINER, AT(defaults.hls.container), 0, 0, CONTAINER },
-    { "hls.dvr", KEY_LATER, 0, 0, 0, "" },
+    { "hls.dvr", KEY_DURATION, AT(defaults.hls.dvr_us), 0, DVR_MAX, "a duration from 0s (none) to 24h" },
+    { "hls.dvr_bytes", KEY_AMOUNT, AT(dvr_bytes), 1 * MIB, INT64_MAX, "bytes from 1MiB, for example 100G" },
+    { "hls.dvr_stream_bytes", KEY_AMOUNT, AT(defaults.hls.dvr_stream_bytes), 0, INT64_MAX, STREAM_BYTES },
+    { "hls.type", KEY_HLS_TYPE, AT(defaults.hls.is_event), 0, 0, "sliding or event" },
+    { "hls.vod_keep", KEY_DURATION, AT(defaults.hls.vod_keep_us), 0, VOD_MAX, "a duration from 0s to 2160h" },
     { "publish.access", KEY_ACCESS, AT(defaults.access), 0, 0, ACCESS },
     { "publish.takeover", KEY_BOOL, AT(defaults.may_take_over), 0, 0, "yes or no" },
     { "publish.on_damage", KEY_DAMAGE, AT(defaults.on_damage), 0, 0, DAMAGE },
@@ -106,6 +113,10 @@ static const struct config_key path_keys[] = {
     { "hls.part_hold_back", KEY_DURATION, PATH_AT(hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
     { "hls.skip", KEY_BOOL, PATH_AT(hls.can_skip), 0, 0, "yes or no" },
     { "hls.container", KEY_CONTAINER, PATH_AT(hls.container), 0, 0, CONTAINER },
+    { "hls.dvr", KEY_DURATION, PATH_AT(hls.dvr_us), 0, DVR_MAX, "a duration from 0s (none) to 24h" },
+    { "hls.dvr_stream_bytes", KEY_AMOUNT, PATH_AT(hls.dvr_stream_bytes), 0, INT64_MAX, STREAM_BYTES },
+    { "hls.type", KEY_HLS_TYPE, PATH_AT(hls.is_event), 0, 0, "sliding or event" },
+    { "hls.vod_keep", KEY_DURATION, PATH_AT(hls.vod_keep_us), 0, VOD_MAX, "a duration from 0s to 2160h" },
     { "ladder", KEY_LATER, 0, 0, 0, "" },
     SRT_KEYS("srt.", SRT_PATH_AT),
     { "pull", KEY_SRT_URL, PATH_AT(pull), 0, 0, "srt://HOST:PORT?streamid=..." },
@@ -267,6 +278,8 @@ static bool parse_choice(const char *text, enum key_kind kind, int64_t *out)
     } words[] = {
         { KEY_SRT_MODE, "request", SRT_MODE_REQUEST },
         { KEY_SRT_MODE, "publish", SRT_MODE_PUBLISH },
+        { KEY_HLS_TYPE, "sliding", 0 },
+        { KEY_HLS_TYPE, "event", 1 },
         { KEY_CIPHER, "0", 0 },
         { KEY_CIPHER, "16", 16 },
         { KEY_CIPHER, "24", 24 },
@@ -386,6 +399,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_SWITCH:
     case KEY_SRT_MODE:
     case KEY_CONTAINER:
+    case KEY_HLS_TYPE:
     case KEY_CIPHER: is_right = parse_choice(value, key->kind, field); break;
     case KEY_ADDRESS: is_right = parse_address(value, field); break;
     case KEY_STREAM: is_right = parse_stream(value, field); break;

@@ -15,6 +15,7 @@ enum key_kind {
     KEY_SRT_MODE,  /* int64_t: enum srt_mode */
     KEY_CONTAINER, /* int64_t: enum stream_container */
     KEY_CIPHER,    /* int64_t: bytes of an AES key */
+    KEY_HLS_TYPE,  /* int64_t: event is 1, sliding is 0 */
     KEY_TEXT,
     KEY_STREAM, /* a stream's name, canonical afterwards */
     KEY_ACCESS,

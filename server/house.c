@@ -15,6 +15,7 @@
 #include <weir/packager/packager.h>
 #include <weir/server/auth.h>
 
+#include "house_dvr.h"
 #include "house_srt.h"
 #include "pages.h"
 #include "state.h"
@@ -36,6 +37,7 @@ struct house {
     struct rtmp_server *rtmp;
     struct http_server *http;
     struct house_srt *srt;
+    struct house_dvr *dvr; /* NULL: no stream is kept on disk */
     struct house_listener listeners[5 * CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX];
     size_t listener_count;
     struct packager_config packager;
@@ -52,7 +54,9 @@ static int64_t wall_now(void *context)
 static enum weir_err furnish(void *context, struct stream *stream)
 {
     struct house *h = context;
-    struct packet_sink *packager = packager_create(stream_edge(stream), stream_policy(stream), &h->packager);
+    struct packager_config config = h->packager;
+    config.shelf = house_dvr_shelf(h->dvr, stream_name(stream), stream_policy(stream));
+    struct packet_sink *packager = packager_create(stream_edge(stream), stream_policy(stream), &config);
     return packager ? stream_add_sink(stream, packager) : WEIR_NOMEM;
 }
 
@@ -74,7 +78,7 @@ static enum weir_err create_servers(struct house *h)
 {
     const struct config *c = h->config;
     const struct rtmp_server_config rtmp = {
-        .gate = auth_gate(h->auth),
+        .gate = house_dvr_gate(h->dvr, auth_gate(h->auth)),
         .registry = h->registry,
         .loops = h->loops,
         .loop_count = h->loop_count,
@@ -89,6 +93,7 @@ static enum weir_err create_servers(struct house *h)
     for (uint32_t i = 0; i < c->origins.count; i++) h->origins[i] = c->origins.items[i];
     const struct http_server_config http = {
         .registry = h->registry,
+        .loader = house_dvr_loader(h->dvr),
         .loops = h->loops,
         .loop_count = h->loop_count,
         .handler = pages_handle,
@@ -100,6 +105,7 @@ static enum weir_err create_servers(struct house *h)
         .header_us = HTTP_HEADER_US_MAX,
         .idle_us = HTTP_IDLE_US_MAX,
         .stall_us = HTTP_STALL_US_MAX,
+        .load_us = ARCHIVE_LOAD_US_MAX,
     };
     enum weir_err err = rtmp_server_create(&h->rtmp, &rtmp);
     if (!err) err = http_server_create(&h->http, &http);
@@ -205,8 +211,10 @@ static enum weir_err build(struct house *h, struct config_error *error)
     if (!err) err = registry_create(&h->registry, &registry);
     if (!err) err = create_loops(h);
     if (!err && create_tls(h, error)) return WEIR_CONFIG;
+    if (!err) err = house_dvr_create(&h->dvr, h->config, h->state.dir, auth_gate(h->auth), error);
     if (!err) err = create_servers(h);
-    if (!err) err = house_srt_create(&h->srt, h->config, h->state.key, auth_gate(h->auth), h->registry, error);
+    struct publish_gate *gate = err ? NULL : house_dvr_gate(h->dvr, auth_gate(h->auth));
+    if (!err) err = house_srt_create(&h->srt, h->config, h->state.key, gate, h->registry, error);
     if (err && !error->text[0]) {
         snprintf(error->text, sizeof error->text, "cannot start: %s", err_name(err));
     }
@@ -272,6 +280,7 @@ void house_destroy(struct house *h)
     for (size_t i = 0; i < h->loop_count; i++) loop_join(h->loops[i]);
     for (size_t i = 0; i < srt_loop_count; i++) loop_join(srt_loops[i]);
     /* from here on this thread stands in for every loop */
+    house_dvr_leave(h->dvr);
     drain_loops(h);
     rtmp_server_destroy(h->rtmp);
     house_srt_close(h->srt);
@@ -279,6 +288,7 @@ void house_destroy(struct house *h)
     drain_loops(h);
     tls_server_destroy(h->tls);
     registry_destroy(h->registry);
+    house_dvr_destroy(h->dvr);
     house_srt_destroy(h->srt);
     for (size_t i = 0; i < h->loop_count; i++) loop_destroy(h->loops[i]);
     auth_destroy(h->auth);
@@ -366,6 +376,7 @@ size_t house_counters(const struct house *h, const struct counters *out[HOUSE_CO
     size_t count = 0;
     for (size_t i = 0; i < h->loop_count; i++) out[count++] = loop_counters(h->loops[i]);
     for (size_t i = 0; i < srt_loop_count; i++) out[count++] = loop_counters(srt_loops[i]);
+    if (h->dvr) out[count++] = archive_counters(house_dvr_archive(h->dvr));
     return count + srt_server_counters(house_srt_server(h->srt), out + count, HOUSE_COUNTERS_MAX - count);
 }
 
@@ -392,6 +403,11 @@ void house_tidy(struct house *h)
     if (!h->tidies_left) return;
     h->tidies_left--;
     malloc_trim(0);
+}
+
+struct archive *house_archive(const struct house *h)
+{
+    return house_dvr_archive(h->dvr);
 }
 
 bool house_is_ready(const struct house *h)

@@ -69,6 +69,7 @@ FIGURE_READER(parts)
 FIGURE_READER(frames_damaged)
 FIGURE_READER(frames_damage_dropped)
 FIGURE_READER(window_bytes)
+FIGURE_READER(dvr_gaps)
 FIGURE_READER(keyframe_interval_ms)
 
 static uint64_t read_viewers(struct live_edge *e, int64_t now_us)
@@ -105,6 +106,8 @@ static const struct stream_metric stream_metrics[] = {
       read_frames_damage_dropped },
     { "stream_eras_total", "eras begun", "counter", read_eras },
     { "stream_repairs_total", "timestamps repaired", "counter", read_repairs },
+    { "stream_dvr_gaps_total", "segments listed as gaps because they could not be kept on disk", "counter",
+      read_dvr_gaps },
     { "stream_window_bytes", "media bytes kept for players", "gauge", read_window_bytes },
     { "stream_keyframe_interval_ms", "last distance between keyframes", "gauge", read_keyframe_interval_ms },
 };
@@ -160,6 +163,15 @@ static void write_streams(struct byte_writer *w, struct house *h)
     free(edges);
 }
 
+static void write_dvr(struct byte_writer *w, struct archive *archive)
+{
+    struct archive_figures f;
+    archive_read_figures(archive, &f);
+    gauge(w, "dvr_bytes", "bytes on disk", f.bytes);
+    gauge(w, "dvr_queued_bytes", "bytes that wait to be written to disk", f.queued_bytes);
+    gauge(w, "dvr_failing", "1 while segments cannot be written to disk, or not fast enough", f.is_failing);
+}
+
 struct frozen *metrics_render(struct house *h)
 {
     struct byte_writer w;
@@ -177,6 +189,7 @@ struct frozen *metrics_render(struct house *h)
                  "# TYPE weir_srt_datagrams_dropped_total counter\nweir_srt_datagrams_dropped_total %llu\n",
                  (unsigned long long)house_srt_datagrams_dropped(h));
     gauge(&w, "http_connections", "open HTTP connections", house_http_connections(h));
+    if (house_archive(h)) write_dvr(&w, house_archive(h));
     write_counters(&w, h);
     write_streams(&w, h);
     struct frozen *text = byte_writer_freeze(&w);

@@ -17,6 +17,7 @@ class Playlist:
         self.has_init = has_init
         assert lines[0] == "#EXTM3U", lines[:1]
         self.text, self.segments, self.is_ended = text, [], "#EXT-X-ENDLIST" in lines
+        self.kind = self._optional("PLAYLIST-TYPE")
         self.is_independent = "#EXT-X-INDEPENDENT-SEGMENTS" in lines
         self.target = int(self._tag("TARGETDURATION"))
         self.sequence = int(self._tag("MEDIA-SEQUENCE"))
@@ -41,6 +42,10 @@ class Playlist:
                 entry = Entry()
         self.check()
 
+    def _optional(self, name):
+        match = re.search(rf"^#EXT-X-{name}:(\w+)$", self.text, re.M)
+        return match and match.group(1)
+
     def _tag(self, name):
         match = re.search(rf"^#EXT-X-{name}:(\d+)$", self.text, re.M)
         assert match, f"no {name} in\n{self.text}"
@@ -64,7 +69,9 @@ class Playlist:
         known = {e.sequence: e for e in old.segments}
         for entry in self.segments:
             before = known.get(entry.sequence)
-            if before:
+            if before and entry.is_gap and not before.is_gap:
+                assert before.uri == entry.uri, "a segment was lost and its number is another's"
+            elif before:
                 assert (before.uri, before.duration, before.discontinuity) == (entry.uri, entry.duration, entry.discontinuity), "a listed segment changed"
 
 

@@ -39,9 +39,9 @@ def read_key(server):
 class Camera(threading.Thread):
     """An encoder that never gives up: sends its clip over and over in real time, and dials again at once when it is cut off."""
 
-    def __init__(self, port_of, name, redial=0.05):
+    def __init__(self, port_of, name, redial=0.05, clip=CLIP):
         super().__init__(daemon=True)
-        self.port_of, self.name_, self.redial = port_of, name, redial
+        self.port_of, self.name_, self.redial, self.clip = port_of, name, redial, clip
         self.first_keyframe = None  # when the last connection's first keyframe went out
         self.stopping = threading.Event()
         self.connections = 0
@@ -63,7 +63,7 @@ class Camera(threading.Thread):
     def send(self, publisher):
         started, offset, first = time.monotonic(), 0, True
         while not self.stopping.is_set():
-            for tag in CLIP:
+            for tag in self.clip:
                 if is_config(tag) and offset:
                     continue
                 ahead = (tag[1] + offset) / 1000 - (time.monotonic() - started)

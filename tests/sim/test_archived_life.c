@@ -395,11 +395,12 @@ static void mishap(struct life *l, bool *has_audio)
 static void odd_lives(void **state)
 {
     size_t kills = 0, gaps = 0, segments = 0, refused = 0;
-    for (uint64_t seed = 1; seed <= 120; seed++) {
+    for (uint64_t seed = 1; seed <= 30; seed++) {
         struct life *l = prepare(seed, seed % 2 ? 500000 : 0);
         bool has_audio = true;
         l->forgets_marks = seed % 10 == 0;
         l->policy.is_event = seed % 3 == 0;
+        l->policy.dvr_us = 60 * SECOND;
         start(l);
         begin_era(l, true);
         for (int i = 0; i < 40; i++) {
@@ -415,7 +416,7 @@ static void odd_lives(void **state)
         finish(l);
     }
     print_message("%zu kills, %zu segments, %zu of them gaps, %zu refused\n", kills, segments, gaps, refused);
-    assert_true(kills > 1000 && refused > 100 && gaps < segments / 2);
+    assert_true(kills > 250 && refused > 100 && gaps < segments / 2);
 }
 
 int main(void)

@@ -158,6 +158,7 @@
 #define ARCHIVE_JOBS_MAX 16384                /* the same, by count */
 #define ARCHIVE_DRAIN_US_MAX (5 * 1000000LL)  /* at the end of the process: what is not written by then is lost */
 #define ARCHIVE_LOADS_MAX 4096                /* waiting to be read: refuse (503) */
+#define ARCHIVE_LOAD_US_MAX (10 * 1000000LL)  /* a request that waits for the disk: 503 */
 #define ARCHIVE_CACHE_BYTES_MAX (64 * MIB)    /* bodies that were read lately: forget the oldest */
 #define ARCHIVE_SHELVES_MAX 8192              /* streams with anything on disk: no more are kept */
 #define ARCHIVE_OBJECTS_MAX (1024 * 1024)     /* segments and inits on disk in all: drop the oldest chunk */

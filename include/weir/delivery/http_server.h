@@ -9,6 +9,7 @@
 #include <weir/base/blob.h>
 #include <weir/base/bytes.h>
 #include <weir/stream/registry.h>
+#include <weir/stream/segment_shelf.h>
 
 struct loop;
 struct tls_server;
@@ -27,6 +28,7 @@ typedef bool http_handler_fn(void *context, struct loop *loop, const char *path,
 
 struct http_server_config {
     struct registry *registry;
+    struct segment_loader *loader; /* lent: what is not in memory any more; NULL: nowhere else */
     struct loop **loops;
     size_t loop_count;
     http_handler_fn *handler;
@@ -36,6 +38,7 @@ struct http_server_config {
     size_t origin_count;
     uint32_t connections_max;
     int64_t header_us, idle_us, stall_us;
+    int64_t load_us; /* what is loaded and takes longer is refused */
 };
 
 WEIR_MUST_CHECK enum weir_err http_server_create(struct http_server **out, const struct http_server_config *config);

@@ -44,6 +44,9 @@ struct config_hls {
     int64_t part_us /* 0: no low latency */, part_hold_back_us /* 0: three times part */;
     bool can_skip;
     int64_t container; /* enum stream_container */
+    int64_t dvr_us /* 0: nothing is kept on disk */, vod_keep_us;
+    int64_t dvr_stream_bytes; /* 0: no limit of its own */
+    int64_t is_event;
 };
 
 /* What holds for the callers of one SRT port. */
@@ -79,6 +82,7 @@ struct config {
     char srt_stream[STREAM_NAME_BYTES_MAX + 1];
     int64_t srt_default_mode; /* enum srt_mode */
     uint32_t srt_connections, srt_connections_per_address, srt_attempts, srt_attempts_per_address;
+    int64_t dvr_bytes; /* on disk, of all streams */
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
     uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
     uint32_t loops;                    /* 0: one per core */

@@ -3,6 +3,7 @@
 #define WEIR_SERVER_HOUSE_H
 
 #include <stdbool.h>
+#include <weir/archive/archive.h>
 #include <weir/base/loop.h>
 #include <weir/server/config.h>
 #include <weir/stream/registry.h>
@@ -39,8 +40,9 @@ uint64_t house_srt_datagrams_dropped(const struct house *h);
 size_t house_srt_loops_stuck(const struct house *h);
 uint32_t house_http_connections(const struct house *h);
 /* Whatever counts in this house: sum them up. Lent. Returns how many. */
-#define HOUSE_COUNTERS_MAX (LOOPS_MAX + 2 * (CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX) + 1)
+#define HOUSE_COUNTERS_MAX (LOOPS_MAX + 2 * (CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX) + 2)
 size_t house_counters(const struct house *h, const struct counters *out[HOUSE_COUNTERS_MAX]);
+struct archive *house_archive(const struct house *h); /* lent; NULL: no stream is kept on disk */
 bool house_is_ready(const struct house *h);
 /* Every few seconds, on the main thread: after a crowd has left, its memory goes back to the kernel. The allocator keeps free
  * pages below the top of its heaps for ever otherwise. */
