@@ -29,7 +29,8 @@ static void skip_scaling_list(struct bit_reader *r, unsigned coefficients)
 {
     int32_t last = 8, next = 8;
     for (unsigned i = 0; i < coefficients && next && !r->failed; i++) {
-        next = (last + read_se(r) + 256) & 255;
+        /* a delta outside of -128 to 127 is the stream's mistake; unsigned, so that it has a result (7.3.2.1.1.1) */
+        next = (int32_t)(((uint32_t)last + (uint32_t)read_se(r)) & 255);
         if (next) last = next;
     }
 }

@@ -216,7 +216,11 @@ static bool send_down(struct pipe *p)
 
 static void pump(struct pipe *p)
 {
-    while (send_up(p) | send_down(p)) continue;
+    bool has_moved;
+    do {
+        const bool went_up = send_up(p), went_down = send_down(p);
+        has_moved = went_up || went_down;
+    } while (has_moved);
     const enum http_health health = p->server->ops->health(p->server);
     p->is_ended = health == HTTP_ENDED || health == HTTP_BROKEN;
 }
