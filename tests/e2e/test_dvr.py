@@ -63,6 +63,12 @@ class Back(unittest.TestCase):
                 wait_segments(server, "cam", "video", 16, 40)
                 encoder.process.send_signal(signal.SIGSTOP)
                 wait_for("memory to have been left", lambda: server.counter("dvr_segments_written") >= 32)
+                seen = []
+
+                def stands_still():
+                    seen.append(playlist(server, "cam", "video"))
+                    return len(seen) > 2 and seen[-1] == seen[-2] == seen[-3]
+                wait_for("what was under way to be in the list", stands_still, interval=0.4)
                 before = parsed(server)
                 self.assertEqual(before.kind, "EVENT")
                 self.assertEqual(before.segments[0].discontinuity, parsed(server, rendition="audio").segments[0].discontinuity)
