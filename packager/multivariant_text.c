@@ -117,10 +117,15 @@ static void write_media(struct byte_writer *w, const struct multivariant_config 
 
 /* -- variants -- */
 
+static bool has_video(const struct multivariant_config *c)
+{
+    return c->variants[0].video != NULL;
+}
+
 /* The codec strings of a group, each once: HE-AAC and AAC-LC share one. */
 static void write_audio_codecs(struct byte_writer *w, const struct multivariant_config *c, enum media_codec codec)
 {
-    bool is_first = !c->video;
+    bool is_first = !has_video(c);
     for (size_t i = 0; i < c->audio_count; i++) {
         const struct codec_facts *facts = c->audio[i].facts;
         bool is_told = facts->codec != codec;
@@ -133,22 +138,22 @@ static void write_audio_codecs(struct byte_writer *w, const struct multivariant_
 }
 
 /* codec: of the audio group; 0: no audio. */
-static void write_variant(struct byte_writer *w, const struct multivariant_config *c, enum media_codec codec,
-                          const char *uri)
+static void write_variant(struct byte_writer *w, const struct multivariant_config *c,
+                          const struct multivariant_variant *v, enum media_codec codec, const char *uri)
 {
     write_format(w, "#EXT-X-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"",
-                 (unsigned long long)c->bandwidth_bps, (unsigned long long)c->average_bandwidth_bps);
-    if (c->video) write_text(w, c->video->codec_string);
+                 (unsigned long long)v->bandwidth_bps, (unsigned long long)v->average_bandwidth_bps);
+    if (v->video) write_text(w, v->video->codec_string);
     if (codec) write_audio_codecs(w, c, codec);
-    if (c->muxed_audio) write_format(w, "%s%s", c->video ? "," : "", c->muxed_audio->codec_string);
+    if (c->muxed_audio) write_format(w, "%s%s", v->video ? "," : "", c->muxed_audio->codec_string);
     write_text(w, "\"");
-    if (c->video && c->video->width) write_format(w, ",RESOLUTION=%ux%u", c->video->width, c->video->height);
-    if (c->video && c->fps_den) {
-        const uint64_t milli = (c->fps_num * 1000ull + c->fps_den / 2) / c->fps_den;
+    if (v->video && v->video->width) write_format(w, ",RESOLUTION=%ux%u", v->video->width, v->video->height);
+    if (v->video && v->fps_den) {
+        const uint64_t milli = (v->fps_num * 1000ull + v->fps_den / 2) / v->fps_den;
         write_format(w, ",FRAME-RATE=%llu.%03llu", (unsigned long long)(milli / 1000),
                      (unsigned long long)(milli % 1000));
     }
-    if (codec && (c->video || c->audio_count > 1)) {
+    if (codec && (v->video || c->audio_count > 1)) {
         write_text(w, ",AUDIO=\"");
         write_group_id(w, c, codec);
         write_text(w, "\"");
@@ -159,11 +164,21 @@ static void write_variant(struct byte_writer *w, const struct multivariant_confi
 /* 4.4.6.3 */
 static void write_iframes(struct byte_writer *w, const struct multivariant_config *c)
 {
+    const struct codec_facts *video = c->variants[0].video;
     write_format(w, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"%s\"",
-                 (unsigned long long)c->iframes_bps, (unsigned long long)c->iframes_average_bps,
-                 c->video->codec_string);
-    if (c->video->width) write_format(w, ",RESOLUTION=%ux%u", c->video->width, c->video->height);
+                 (unsigned long long)c->iframes_bps, (unsigned long long)c->iframes_average_bps, video->codec_string);
+    if (video->width) write_format(w, ",RESOLUTION=%ux%u", video->width, video->height);
     write_format(w, ",URI=\"%s\"\n", c->iframes_uri);
+}
+
+static void write_variants(struct byte_writer *w, const struct multivariant_config *c,
+                           const struct multivariant_variant *v)
+{
+    for (size_t i = 0; i < c->audio_count; i++) {
+        if (is_first_of_group(c, i))
+            write_variant(w, c, v, c->audio[i].facts->codec, v->video ? v->uri : c->audio[i].uri);
+    }
+    if (!c->audio_count) write_variant(w, c, v, 0, v->uri);
 }
 
 struct frozen *multivariant_render(const struct multivariant_config *c)
@@ -174,14 +189,10 @@ struct frozen *multivariant_render(const struct multivariant_config *c)
     write_format(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n", HLS_VERSION);
     choose_names(c, &names);
     /* audio alone, and one of it: the variant is the rendition */
-    for (size_t i = 0; (c->video || c->audio_count > 1) && i < c->audio_count; i++)
+    for (size_t i = 0; (has_video(c) || c->audio_count > 1) && i < c->audio_count; i++)
         write_media(&w, c, i, names.text[i]);
-    for (size_t i = 0; i < c->audio_count; i++) {
-        if (is_first_of_group(c, i))
-            write_variant(&w, c, c->audio[i].facts->codec, c->video ? c->video_uri : c->audio[i].uri);
-    }
-    if (!c->audio_count) write_variant(&w, c, 0, c->video_uri);
-    if (c->video && c->iframes_uri) write_iframes(&w, c);
+    for (size_t i = 0; i < c->variant_count; i++) write_variants(&w, c, &c->variants[i]);
+    if (has_video(c) && c->iframes_uri) write_iframes(&w, c);
     struct frozen *text = byte_writer_freeze(&w);
     byte_writer_deinit(&w);
     return text;

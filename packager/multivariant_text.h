@@ -13,18 +13,25 @@ struct multivariant_audio {
     const struct track_label *label;
 };
 
-/* One video rendition with the audio ones, or audio alone. Audio of one codec makes a group, and each group a variant: a player
- * that cannot play a codec chooses another variant. */
-struct multivariant_config {
-    const char *video_uri;           /* relative */
+#define MULTIVARIANT_VIDEOS_MAX (1 + 2 * LADDER_RUNGS_MAX)
+
+struct multivariant_variant {
+    const char *uri;                 /* relative; audio alone: its own counts */
     const struct codec_facts *video; /* NULL: none */
+    uint32_t fps_num, fps_den;       /* 0/0: not known */
+    uint64_t bandwidth_bps, average_bandwidth_bps;
+};
+
+/* Video renditions with the audio ones, or audio alone. Audio of one codec makes a group, and each video rendition with each group
+ * a variant: a player that cannot play a codec chooses another variant. */
+struct multivariant_config {
+    struct multivariant_variant variants[MULTIVARIANT_VIDEOS_MAX];
+    size_t variant_count; /* at least one; audio alone is one without video */
     const struct codec_facts
-        *muxed_audio;          /* in the same segments as video, or alone in them; NULL: none. Then `audio` is empty. */
-    uint32_t fps_num, fps_den; /* 0/0: not known */
+        *muxed_audio; /* in the same segments as video, or alone in them; NULL: none. Then `audio` is empty. */
     struct multivariant_audio audio[AUDIO_TRACKS_MAX];
     size_t audio_count;
-    uint64_t bandwidth_bps, average_bandwidth_bps;
-    const char *iframes_uri; /* NULL: no such playlist */
+    const char *iframes_uri; /* NULL: no such playlist. Of the first video. */
     uint64_t iframes_bps, iframes_average_bps;
 };
 struct frozen *multivariant_render(const struct multivariant_config *config); /* NULL: no memory */

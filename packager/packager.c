@@ -1,19 +1,12 @@
 /* One cut plan per stream. Video leads: where it is cut, at stream time T, the segment of the same number of each audio track ends at
  * its first frame at or after T. Without video, one audio track leads the others. Whoever leads, all renditions keep counting
  * together. */
-#include <weir/packager/packager.h>
+#include "packager_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/base/queue.h>
-
-#include "multivariant.h"
-#include "rendition.h"
-#include "resume.h"
-#include "segmenter.h"
-#include "ts_rendition.h"
 
 #define EPOCH_WALL_US 1767225600000000LL /* 2026-01-01T00:00:00Z */
 #define MSN_US 125000                    /* numbers per time: no stream makes segments faster for long */
@@ -22,51 +15,9 @@
 #define CUTS_WAITING_MAX 64
 #define FOLLOWER_PATIENCE_90K                                                                                          \
     90000 /* how far the leader may be past a cut before audio is closed without having reached it */
-#define UNKNOWN_FRAME_90K 3000         /* until the next one tells */
+#define UNKNOWN_FRAME_90K 3000 /* until the next one tells */
+#define VIDEO_RENDITION "video"
 #define VIDEO_PATIENCE_90K (2 * 90000) /* how far audio may be ahead of missing video before it leads */
-
-/* A cut that the leader made and an audio track has yet to reach. */
-struct waiting_cut {
-    int64_t at_90k; /* INT64_MAX: everything before a break */
-    uint64_t msn;
-    int64_t duration_us, wall_us;
-    bool is_muted;
-};
-
-/* An audio track's way into its rendition. */
-struct lane {
-    uint8_t track;
-    struct rendition *rendition; /* NULL until its first frame */
-    struct queue pending;        /* packets that wait for the leader: struct media_packet, payload referenced */
-    struct queue cuts;           /* struct waiting_cut */
-};
-
-struct packager {
-    struct packet_sink sink; /* first: the sink is the packager */
-    struct live_edge *edge;
-    struct stream_policy policy;
-    struct packager_config config;
-    struct track_set tracks;
-    struct rendition *video;
-    struct lane lanes[AUDIO_TRACKS_MAX];
-    size_t lane_count;   /* up to the highest track that ever had a packet */
-    struct lane *leader; /* NULL: video leads, or nobody yet */
-    struct multivariant *multivariant;
-    struct ts_rendition *ts;
-    struct segmenter segmenter;
-    bool has_era, has_video; /* has_video: the era's first keyframe came, and it goes on */
-    uint32_t era;
-    int64_t era_start_90k, era_wall_us;
-    int64_t first_audio_90k; /* of the era; -1: none yet */
-    int64_t lead_90k; /* how far the leader has decided: what begins at or before this is in front of its next cut */
-    bool is_open,
-        is_muted; /* of the leader's segment; muted: its number is too far ahead of the clock to be published */
-    uint64_t msn, discontinuity;
-    uint64_t era_msn;      /* the era's first number */
-    struct resume *resume; /* of a stream whose process was killed; NULL: it began anew */
-    uint64_t ahead;        /* of the clock's numbers at the start, by a past that was */
-    int64_t wall_shift_us; /* by which times are later than the clock's, so that they do not go back behind the past */
-};
 
 uint64_t packager_first_msn(int64_t wall_us)
 {
@@ -90,31 +41,27 @@ static uint32_t target_duration_s(const struct packager *p)
     return (uint32_t)((p->policy.segment_max_us + 999999) / 1000000);
 }
 
-static struct rendition *rendition_at(const struct packager *p, size_t index)
-{
-    return index ? p->lanes[index - 1].rendition : p->video;
-}
-
 /* What it lists from before the kill, and the numbers that the others have used since. */
-static void fill_past(struct packager *p, struct rendition *r)
+static void fill_past(struct packager *p, struct rendition *r, uint64_t msn)
 {
     if (!p->resume) return;
     rendition_resume(r, p->resume);
-    for (size_t i = 0; i <= p->lane_count && p->msn > p->resume->next_msn; i++) {
-        const struct rendition *other = rendition_at(p, i);
-        if (!other || !other->listed) continue;
-        rendition_follow(r, other, p->msn);
+    for (size_t i = 0; i < packager_rendition_count(p) && msn > p->resume->next_msn; i++) {
+        const struct rendition *other = packager_rendition_at(p, i);
+        if (!other || other == r || !other->listed) continue;
+        rendition_follow(r, other, msn);
         return;
     }
 }
 
-static struct rendition *make_rendition(struct packager *p, const char *name, enum edge_media media)
+/* msn: of its first segment. */
+static struct rendition *make_rendition(struct packager *p, const char *name, enum edge_media media, uint64_t msn)
 {
     struct rendition_config config = {
         .media = media,
         .edge = p->edge,
         .window_us = p->policy.window_us,
-        .has_iframes = media == EDGE_VIDEO_MP4,
+        .has_iframes = !strcmp(name, VIDEO_RENDITION),
         .run_id = p->config.run_id,
         .shelf = p->config.shelf,
         .dvr_us = p->policy.dvr_us,
@@ -129,8 +76,8 @@ static struct rendition *make_rendition(struct packager *p, const char *name, en
     if (rendition_create(&r, &config)) return NULL;
     r->discontinuity = p->discontinuity;
     /* what is there from the era's first segment on carries the era's tag; one that joins later shares the era without it */
-    if (p->msn == p->era_msn) rendition_begin_era(r, p->discontinuity);
-    fill_past(p, r);
+    if (msn == p->era_msn) rendition_begin_era(r, p->discontinuity);
+    fill_past(p, r, msn);
     return r;
 }
 
@@ -145,7 +92,7 @@ static struct rendition *with_track(struct rendition *r, struct track *track)
 
 static struct rendition *ready_video(struct packager *p)
 {
-    if (!p->video && p->tracks.video) p->video = make_rendition(p, "video", EDGE_VIDEO_MP4);
+    if (!p->video && p->tracks.video) p->video = make_rendition(p, VIDEO_RENDITION, EDGE_VIDEO_MP4, p->msn);
     return with_track(p->video, p->tracks.video);
 }
 
@@ -155,71 +102,9 @@ static struct rendition *ready_audio(struct packager *p, struct lane *lane)
     if (!lane->rendition && track) {
         char name[EDGE_RENDITION_NAME_BYTES] = "audio";
         if (lane->track) snprintf(name, sizeof name, "audio-%u", lane->track);
-        lane->rendition = make_rendition(p, name, EDGE_AUDIO_MP4);
+        lane->rendition = make_rendition(p, name, EDGE_AUDIO_MP4, p->msn);
     }
     return with_track(lane->rendition, track);
-}
-
-/* Audio that has begun and whose first segment is still to be published is waited for before players are told what there is. */
-static bool is_audio_awaited(const struct packager *p)
-{
-    for (size_t i = 0; i < p->lane_count; i++) {
-        const struct lane *lane = &p->lanes[i];
-        if (lane->rendition && !lane->rendition->has_published && queue_count(&lane->cuts) > 0) return true;
-    }
-    return false;
-}
-
-static void update_multivariant(struct packager *p)
-{
-    struct multivariant_sources sources = { .video = p->video, .tracks = &p->tracks };
-    if (p->policy.container == CONTAINER_TS || is_audio_awaited(p)) return;
-    for (size_t i = 0; i < p->lane_count; i++) sources.audio[i] = p->lanes[i].rendition;
-    multivariant_update(p->multivariant, p->edge, &sources);
-}
-
-static size_t collect_reports(const struct packager *p, const struct rendition *self, struct playlist_report *out)
-{
-    size_t count = 0;
-    for (size_t i = 0; i <= p->lane_count; i++) {
-        const struct rendition *r = rendition_at(p, i);
-        if (r && r != self && r->has_published) out[count++] = rendition_report(r);
-    }
-    return count;
-}
-
-/* Each rendition that has changed, once. Returns how many; *is_new: one of them for the first time. */
-static size_t publish_once(struct packager *p, bool *is_new)
-{
-    size_t published = 0;
-    for (size_t i = 0; i <= p->lane_count; i++) {
-        struct rendition *r = rendition_at(p, i);
-        if (!r || !r->is_changed) continue;
-        struct playlist_report reports[AUDIO_TRACKS_MAX];
-        const size_t count = collect_reports(p, r, reports);
-        const bool was_published = r->has_published;
-        if (rendition_publish(r, reports, count)) continue; /* no memory: the next one tries again */
-        published++;
-        *is_new |= r->has_published && !was_published;
-    }
-    return published;
-}
-
-/* What has changed by the packet at hand. A rendition that players are now told of is reported on by all others from the
- * same moment on (RFC 8216bis, B.1): they are published again. */
-static void publish_changes(struct packager *p)
-{
-    bool is_new = false;
-    if (!publish_once(p, &is_new)) return;
-    for (size_t i = 0; is_new && i <= p->lane_count; i++) {
-        struct rendition *r = rendition_at(p, i);
-        if (r && r->has_published && r->config.terms.part_us) r->is_changed = true;
-    }
-    if (is_new) publish_once(p, &(bool){ false });
-    update_multivariant(p);
-    uint64_t held_bytes = 0;
-    for (size_t i = 0; i <= p->lane_count; i++) held_bytes += rendition_held_bytes(rendition_at(p, i));
-    figure_set(&live_edge_figures(p->edge)->window_bytes, held_bytes);
 }
 
 /* How many more numbers may be used now: a restart begins with the clock's, which must be higher by then. */
@@ -332,6 +217,11 @@ static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, in
         if (queue_count(&lane->cuts) == CUTS_WAITING_MAX) resolve_cut(p, lane); /* the oldest has waited long enough */
         if (queue_give(&lane->cuts, &cut)) note_drop(p, 1);
     }
+    const struct rung_cut rung_cut = {
+        .at_90k = at_90k, .msn = p->msn, .is_muted = p->is_muted, .duration_us = cut.duration_us, .wall_us = cut.wall_us
+    };
+    rungs_note_cut(p->rungs, &rung_cut);
+    p->was_cut = true;
     close_segment(r, &cut, next_dts);
     if (cut.is_muted) return;
     if (p->leader) close_segment(p->video, &cut, -1); /* a gap there */
@@ -412,22 +302,9 @@ static bool is_leader_missing(const struct packager *p, int64_t audio_90k)
     return !p->tracks.audio[p->leader->track] || audio_90k - p->lead_90k > patience_90k(p);
 }
 
-/* -- the same as a transport stream -- */
-
-/* Video goes with the first audio track that there is. */
-static void update_ts(struct packager *p)
+bool packager_was_cut(const struct packet_sink *sink)
 {
-    const struct lane *lane = NULL;
-    uint64_t decided_msn = p->msn - 1;
-    for (size_t i = 0; i < p->lane_count && !lane; i++) {
-        if (p->lanes[i].rendition || queue_count(&p->lanes[i].cuts)) lane = &p->lanes[i];
-    }
-    const struct waiting_cut *cut = lane ? queue_peek(&lane->cuts) : NULL;
-    if (cut && cut->msn <= decided_msn) decided_msn = cut->msn - 1;
-    const struct ts_sources sources = { .video = p->video,
-                                        .audio = lane ? lane->rendition : NULL,
-                                        .decided_msn = decided_msn };
-    ts_rendition_update(p->ts, &sources);
+    return ((const struct packager *)sink)->was_cut;
 }
 
 /* -- the sink -- */
@@ -445,6 +322,7 @@ static void begin_video(struct packager *p, const struct media_packet *packet)
     }
     p->has_video = true;
     p->leader = NULL;
+    rungs_note_begin(p->rungs, packet->pts_90k);
     segmenter_restart(&p->segmenter);
 }
 
@@ -489,12 +367,14 @@ static bool push_video(struct packager *p, const struct media_packet *packet)
 
 static void take_video(struct packager *p, const struct media_packet *packet)
 {
+    p->was_cut = false;
     if (!p->has_video) {
         if (packet->access == FRAME_INTER) {
             note_drop(p, 1);
             return;
         }
         begin_video(p, packet);
+        p->was_cut = true;
     }
     enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k,
                                     packet->access, packet->payload.bytes);
@@ -504,7 +384,7 @@ static void take_video(struct packager *p, const struct media_packet *packet)
     if (!push_video(p, packet)) note_drop(p, 1);
     /* the next frame is not expected before this one ends, and no cut is earlier */
     p->lead_90k = packet->dts_90k + (packet->nominal_90k ? packet->nominal_90k - 1 : 0);
-    multivariant_note_rate(p->multivariant, packet->nominal_90k);
+    p->nominal_90k = packet->nominal_90k;
     advance_followers(p, false);
 }
 
@@ -544,8 +424,8 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
     else
         take_audio(p, packet);
     figure_add(&live_edge_figures(p->edge)->window_bytes, packet->payload.bytes);
-    publish_changes(p);
-    update_ts(p);
+    packager_publish_changes(p);
+    packager_update_ts(p);
 }
 
 /* The first audio track that has something, where nobody was given the lead yet. */
@@ -583,15 +463,15 @@ static void flush(struct packager *p)
     }
     p->has_era = p->has_video = p->is_open = false;
     p->leader = NULL;
-    publish_changes(p);
-    update_ts(p);
+    packager_publish_changes(p);
+    packager_update_ts(p);
 }
 
 static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
 {
     struct packager *p = (struct packager *)sink;
     track_set_assign(&p->tracks, tracks);
-    update_multivariant(p);
+    packager_update_multivariant(p);
 }
 
 static void begin_era_in(struct packager *p, struct rendition *r, struct track *track)
@@ -615,9 +495,15 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     if (p->msn != p->era_msn) p->discontinuity++;
     p->era_msn = p->msn;
     segmenter_restart(&p->segmenter);
+    const struct rung_era rung_era = { .era = era,
+                                       .start_90k = start_90k,
+                                       .wall_us = p->era_wall_us,
+                                       .discontinuity = p->discontinuity,
+                                       .first_msn = p->msn };
+    rungs_note_era(p->rungs, &rung_era);
     begin_era_in(p, p->video, p->tracks.video);
     for (size_t i = 0; i < p->lane_count; i++) begin_era_in(p, p->lanes[i].rendition, p->tracks.audio[i]);
-    publish_changes(p);
+    packager_publish_changes(p);
 }
 
 static void on_metadata(struct packet_sink *sink, const struct media_metadata *metadata)
@@ -626,7 +512,12 @@ static void on_metadata(struct packet_sink *sink, const struct media_metadata *m
     if (p->has_era && !ts_rendition_add_tag(p->ts, metadata)) note_drop(p, 1);
 }
 
-static void on_tick(struct packet_sink *sink, int64_t now_us) {}
+static void on_tick(struct packet_sink *sink, int64_t now_us)
+{
+    struct packager *p = (struct packager *)sink;
+    rungs_tick(p->rungs, now_us);
+    packager_publish_changes(p);
+}
 
 static void on_lost(struct packet_sink *sink)
 {
@@ -650,8 +541,8 @@ static void shelve_lists(struct packager *p)
     struct frozen *text = live_edge_acquire_multivariant(p->edge, NULL);
     enum weir_err err = text ? shelf->give_playlist(shelf, "", text) : WEIR_OK;
     frozen_unref(text);
-    for (size_t i = 0; i <= p->lane_count && !err; i++) {
-        const struct rendition *r = rendition_at(p, i);
+    for (size_t i = 0; i < packager_rendition_count(p) && !err; i++) {
+        const struct rendition *r = packager_rendition_at(p, i);
         if (r) err = shelve_list(p, r->config.name);
     }
     if (!err) (void)!shelve_list(p, IFRAMES_RENDITION);
@@ -662,10 +553,11 @@ static void on_end(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
     flush(p);
+    rungs_end(p->rungs);
     for (size_t i = 0; i <= p->lane_count; i++) {
-        if (rendition_at(p, i)) rendition_end(rendition_at(p, i));
+        if (packager_rendition_at(p, i)) rendition_end(packager_rendition_at(p, i));
     }
-    publish_changes(p);
+    packager_publish_changes(p);
     if (p->config.shelf) shelve_lists(p);
     ts_rendition_end(p->ts);
 }
@@ -684,6 +576,7 @@ static void on_destroy(struct packet_sink *sink)
     struct packager *p = (struct packager *)sink;
     for (size_t i = 0; i < p->lane_count; i++) lane_deinit(&p->lanes[i]);
     rendition_destroy(p->video);
+    rungs_destroy(p->rungs);
     multivariant_destroy(p->multivariant);
     ts_rendition_destroy(p->ts);
     track_set_deinit(&p->tracks);
@@ -712,6 +605,16 @@ static void begin_numbers(struct packager *p)
     shelf_past_unref(past);
 }
 
+static struct rendition *make_rung_rendition(void *context, const char *name, uint64_t msn)
+{
+    return make_rendition(context, name, EDGE_VIDEO_MP4, msn);
+}
+
+static void note_rung_drop(void *context, uint64_t frames)
+{
+    note_drop(context, frames);
+}
+
 struct packet_sink *packager_create(struct live_edge *edge, const struct stream_policy *policy,
                                     const struct packager_config *config)
 {
@@ -724,7 +627,12 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
         .is_main = policy->container == CONTAINER_TS,
     };
     struct ts_rendition *ts = ts_rendition_create(&ts_config);
-    if (!p || !multivariant || !ts) {
+    const struct rungs_owner owner = { .context = p,
+                                       .make_rendition = make_rung_rendition,
+                                       .note_drop = note_rung_drop };
+    struct rungs *rungs = rungs_create(&owner);
+    if (!p || !multivariant || !ts || !rungs) {
+        rungs_destroy(rungs);
         multivariant_destroy(multivariant);
         ts_rendition_destroy(ts);
         free(p);
@@ -744,6 +652,8 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     p->config = *config;
     p->multivariant = multivariant;
     p->ts = ts;
+    p->rungs = rungs;
+    p->awaits_rungs = config->awaits_rungs;
     p->first_audio_90k = -1;
     begin_numbers(p);
     segmenter_init(&p->segmenter, policy->segment_us, policy->segment_max_us, policy->part_us);

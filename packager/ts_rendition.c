@@ -298,13 +298,15 @@ static void update_multivariant(struct ts_rendition *t)
 {
     if (!t->is_multivariant_old || (!t->video && !t->audio)) return;
     const struct multivariant_config c = {
-        .video = t->video ? track_facts(t->video) : NULL,
+        .variants = { { .uri = TS_RENDITION_NAME "/index.m3u8",
+                        .video = t->video ? track_facts(t->video) : NULL,
+                        .fps_num = t->video ? track_facts(t->video)->fps_num : 0,
+                        .fps_den = t->video ? track_facts(t->video)->fps_den : 0,
+                        .bandwidth_bps = t->bandwidth_bps,
+                        .average_bandwidth_bps = t->sum_us ? t->sum_bytes * 8000000 / (uint64_t)t->sum_us
+                                                           : t->bandwidth_bps } },
+        .variant_count = 1,
         .muxed_audio = t->audio ? track_facts(t->audio) : NULL,
-        .video_uri = TS_RENDITION_NAME "/index.m3u8",
-        .fps_num = t->video ? track_facts(t->video)->fps_num : 0,
-        .fps_den = t->video ? track_facts(t->video)->fps_den : 0,
-        .bandwidth_bps = t->bandwidth_bps,
-        .average_bandwidth_bps = t->sum_us ? t->sum_bytes * 8000000 / (uint64_t)t->sum_us : t->bandwidth_bps,
     };
     struct frozen *text = multivariant_render(&c);
     if (!text) return;

@@ -84,7 +84,7 @@
 /* -- streams and packaging -- */
 #define STREAMS_MAX 4096 /* refuse new publishers */
 #define SINKS_PER_STREAM_MAX 4
-#define RENDITIONS_MAX 16
+#define RENDITIONS_MAX 32 /* video, audio tracks, rungs of this plan and of those before, the transport stream */
 #define SEGMENT_SAMPLES_MAX 32768      /* cut the segment */
 #define SEGMENT_BYTES_MAX (128 * MIB)  /* cut the segment */
 #define WINDOW_SEGMENTS_MAX 1024       /* drop the oldest */

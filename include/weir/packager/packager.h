@@ -15,6 +15,8 @@ struct packager_config {
     uint32_t run_id; /* differs between starts of the process: part of every object name */
     /* With policy->dvr_us: where segments go. Given: the packager releases it, also when it cannot be created. NULL: nowhere. */
     struct segment_shelf *shelf;
+    /* Rungs will be told of (packager_set_rungs): the multivariant playlist waits for them, a while. */
+    bool awaits_rungs;
 };
 
 /* The edge and policy are the stream's; a reference on the edge is taken. NULL: no memory. Destroy through the sink. */
@@ -25,5 +27,26 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
  * never go back over a kill and restart. A stream makes fewer per second; a burst may run ahead by three seconds' worth, beyond
  * that its segments are dropped and counted. Fits 31 bits until 2034, for players that count in them. */
 uint64_t packager_first_msn(int64_t wall_us);
+
+/* -- rungs: further renditions of the stream's video, made by a ladder (rungs.h) -- */
+
+struct packager_rung {
+    char name[EDGE_RENDITION_NAME_BYTES]; /* of the rendition: the folder in its URL */
+    uint64_t ceiling_bps;                 /* what BANDWIDTH says of it; 0: what is measured */
+};
+/* The rungs from now on; one that keeps its name goes on. hides_video: the stream's own video is for cutting alone. At most
+ * LADDER_RUNGS_MAX. Rung indices below are those of this list. */
+void packager_set_rungs(struct packet_sink *packager, const struct packager_rung *rungs, size_t count,
+                        bool hides_video);
+/* Before its first packet, and when it changes: from its next segment on. A reference is taken. */
+void packager_set_rung_track(struct packet_sink *packager, size_t rung, struct track *track);
+/* Presentation times and era are those of the source's packets. Lent. */
+void packager_push_rung(struct packet_sink *packager, size_t rung, const struct media_packet *packet);
+/* Nothing comes for now: gaps stand there, and the multivariant playlist does not name it. Until a packet comes. */
+void packager_set_rung_absent(struct packet_sink *packager, size_t rung);
+/* All that was made of what the source has sent so far has been pushed. */
+void packager_drain_rung(struct packet_sink *packager, size_t rung);
+/* Whether a segment began with the last video packet that was pushed: an encoder of rungs begins one there too. */
+bool packager_was_cut(const struct packet_sink *packager);
 
 #endif

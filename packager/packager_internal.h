@@ -1,0 +1,71 @@
+/* What the files of the packager share: packager.c cuts, packager_publish.c tells players. */
+#ifndef WEIR_PACKAGER_PACKAGER_INTERNAL_H
+#define WEIR_PACKAGER_PACKAGER_INTERNAL_H
+
+#include <weir/base/queue.h>
+#include <weir/packager/packager.h>
+
+#include "multivariant.h"
+#include "rendition.h"
+#include "resume.h"
+#include "rungs.h"
+#include "segmenter.h"
+#include "ts_rendition.h"
+
+/* A cut that the leader made and an audio track has yet to reach. */
+struct waiting_cut {
+    int64_t at_90k; /* INT64_MAX: everything before a break */
+    uint64_t msn;
+    int64_t duration_us, wall_us;
+    bool is_muted;
+};
+
+/* An audio track's way into its rendition. */
+struct lane {
+    uint8_t track;
+    struct rendition *rendition; /* NULL until its first frame */
+    struct queue pending;        /* packets that wait for the leader: struct media_packet, payload referenced */
+    struct queue cuts;           /* struct waiting_cut */
+};
+
+struct packager {
+    struct packet_sink sink; /* first: the sink is the packager */
+    struct live_edge *edge;
+    struct stream_policy policy;
+    struct packager_config config;
+    struct track_set tracks;
+    struct rendition *video;
+    struct lane lanes[AUDIO_TRACKS_MAX];
+    size_t lane_count;   /* up to the highest track that ever had a packet */
+    struct lane *leader; /* NULL: video leads, or nobody yet */
+    struct multivariant *multivariant;
+    struct ts_rendition *ts;
+    struct rungs *rungs;
+    bool hides_video; /* the multivariant playlist names the rungs alone */
+    bool awaits_rungs, knows_rungs;
+    bool was_cut;         /* with the last video packet */
+    uint32_t nominal_90k; /* of the last video packet */
+    struct segmenter segmenter;
+    bool has_era, has_video; /* has_video: the era's first keyframe came, and it goes on */
+    uint32_t era;
+    int64_t era_start_90k, era_wall_us;
+    int64_t first_audio_90k; /* of the era; -1: none yet */
+    int64_t lead_90k; /* how far the leader has decided: what begins at or before this is in front of its next cut */
+    bool is_open,
+        is_muted; /* of the leader's segment; muted: its number is too far ahead of the clock to be published */
+    uint64_t msn, discontinuity;
+    uint64_t era_msn;      /* the era's first number */
+    struct resume *resume; /* of a stream whose process was killed; NULL: it began anew */
+    uint64_t ahead;        /* of the clock's numbers at the start, by a past that was */
+    int64_t wall_shift_us; /* by which times are later than the clock's, so that they do not go back behind the past */
+};
+
+/* Renditions by index: the stream's video, the audio tracks', the rungs'. NULL: not there. */
+size_t packager_rendition_count(const struct packager *p);
+struct rendition *packager_rendition_at(const struct packager *p, size_t index);
+/* What has changed by the packet at hand: each rendition once. */
+void packager_publish_changes(struct packager *p);
+void packager_update_multivariant(struct packager *p);
+void packager_update_ts(struct packager *p);
+
+#endif
