@@ -90,6 +90,24 @@ static void answer_own_multivariant(struct answer_room *room, const struct edge_
     out->cache_control = "public, max-age=1, stale-while-revalidate=10";
 }
 
+static void answer_thumbnail(struct live_edge *edge, int64_t now_us, struct http_answer *out)
+{
+    struct frozen *jpeg;
+    uint64_t version;
+    switch (live_edge_ask_thumbnail(edge, now_us, &jpeg, &version)) {
+    case THUMBNAIL_NONE:
+        not_found(out, "No thumbnails are made of this stream: its path is configured without.");
+        break;
+    case THUMBNAIL_WAITING:
+        not_found(out, "The first thumbnail is made at the next keyframe. Ask again in a second.");
+        break;
+    case THUMBNAIL_READY:
+        http_answer_set_body(out, jpeg, "image/jpeg", "public, max-age=2");
+        snprintf(out->etag, sizeof out->etag, "\"t%llx\"", (unsigned long long)version);
+        break;
+    }
+}
+
 /* A path, resolved: what is asked of which edge. */
 struct inquiry {
     struct live_edge *edge; /* lent */
@@ -280,8 +298,12 @@ static bool answer_stream(struct answer_room *room, const struct http_request *r
     bool is_answered = true;
     if (!edge && route->kind == ROUTE_MULTIVARIANT && http_route_as_rendition(route))
         edge = registry_find(room->config->registry, route->stream, route->stream_bytes);
-    if (!edge)
+    if (!edge && route->kind == ROUTE_THUMBNAIL)
+        not_found(out, "No stream of this name is live.");
+    else if (!edge)
         is_answered = answer_gone(room, request, route, asker, out);
+    else if (route->kind == ROUTE_THUMBNAIL)
+        answer_thumbnail(edge, asker->now_us, out);
     else if (route->kind == ROUTE_MULTIVARIANT)
         answer_multivariant(room, request, edge, out);
     else
@@ -326,6 +348,7 @@ static bool answer_get(struct answer_room *room, const struct http_request *requ
     case ROUTE_STREAM_BARE: redirect_to_page(request, &route, out); break;
     case ROUTE_HANDLER: answer_handler(room, &route, out); break;
     case ROUTE_MULTIVARIANT:
+    case ROUTE_THUMBNAIL:
     case ROUTE_OBJECT: return answer_stream(room, request, &route, asker, out);
     case ROUTE_NONE: not_found(out, "Nothing is here. The list of streams is at /."); break;
     case ROUTE_BAD: http_answer_error(out, 400, "The path could not be read."); break;

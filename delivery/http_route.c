@@ -7,6 +7,7 @@
 #define PLAYLIST_FILE "index.m3u8"
 #define PLAYLIST_ALIAS "master.m3u8"
 #define PLAYLIST_SUFFIX ".m3u8"
+#define THUMBNAIL_FILE "thumb.jpg"
 
 static int hex_digit(char c)
 {
@@ -91,6 +92,8 @@ static void route_stream(struct http_route *r)
     } else if (has_suffix(last, last_bytes, PLAYLIST_SUFFIX)) {
         r->kind = ROUTE_MULTIVARIANT;
         set_stream(r, bytes - strlen(PLAYLIST_SUFFIX));
+    } else if (before && !strcmp(last, THUMBNAIL_FILE)) {
+        set_page(r, ROUTE_THUMBNAIL, before - 1);
     } else if (has_suffix(last, last_bytes, ".mp4") || has_suffix(last, last_bytes, ".m4s") ||
                has_suffix(last, last_bytes, ".ts")) {
         r->file = last;

@@ -27,6 +27,10 @@ struct live_edge {
     struct rendition_slot renditions[RENDITIONS_MAX];
     size_t rendition_count;
     struct viewer_table viewers;
+    bool has_thumbnails;
+    struct frozen *thumbnail;
+    uint64_t thumbnail_version;
+    _Atomic int64_t thumbnail_asked_us; /* not under the lock; 0: never */
     /* apart from the other lock, so that waking the listeners holds no reader up */
     pthread_mutex_t listeners_lock;
     struct edge_listener *listeners;
@@ -55,6 +59,7 @@ void live_edge_unref(struct live_edge *e)
     if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
     for (size_t i = 0; i < e->rendition_count; i++) edge_snapshot_unref(e->renditions[i].snapshot);
     frozen_unref(e->multivariant);
+    frozen_unref(e->thumbnail);
     track_set_deinit(&e->tracks);
     viewer_table_deinit(&e->viewers);
     pthread_mutex_destroy(&e->lock);
@@ -231,6 +236,48 @@ size_t live_edge_renditions(struct live_edge *e, char names[RENDITIONS_MAX][EDGE
     for (size_t i = 0; i < count; i++) memcpy(names[i], e->renditions[i].name, EDGE_RENDITION_NAME_BYTES);
     pthread_mutex_unlock(&e->lock);
     return count;
+}
+
+/* -- thumbnail -- */
+
+void live_edge_offer_thumbnails(struct live_edge *e, bool is_offered)
+{
+    pthread_mutex_lock(&e->lock);
+    struct frozen *old = is_offered ? NULL : e->thumbnail;
+    if (!is_offered) e->thumbnail = NULL;
+    e->has_thumbnails = is_offered;
+    pthread_mutex_unlock(&e->lock);
+    frozen_unref(old);
+}
+
+void live_edge_publish_thumbnail(struct live_edge *e, struct frozen *jpeg)
+{
+    pthread_mutex_lock(&e->lock);
+    struct frozen *old = e->has_thumbnails ? e->thumbnail : jpeg;
+    if (e->has_thumbnails) {
+        e->thumbnail = jpeg;
+        e->thumbnail_version = edge_version_next();
+    }
+    pthread_mutex_unlock(&e->lock);
+    frozen_unref(old);
+}
+
+bool live_edge_wants_thumbnail(struct live_edge *e, int64_t now_us, int64_t within_us)
+{
+    const int64_t asked_us = atomic_load_explicit(&e->thumbnail_asked_us, memory_order_relaxed);
+    return asked_us && now_us - asked_us <= within_us;
+}
+
+enum edge_thumbnail live_edge_ask_thumbnail(struct live_edge *e, int64_t now_us, struct frozen **jpeg,
+                                            uint64_t *version)
+{
+    atomic_store_explicit(&e->thumbnail_asked_us, now_us, memory_order_relaxed);
+    pthread_mutex_lock(&e->lock);
+    const bool is_offered = e->has_thumbnails;
+    *jpeg = e->thumbnail ? frozen_ref(e->thumbnail) : NULL;
+    *version = e->thumbnail_version;
+    pthread_mutex_unlock(&e->lock);
+    return *jpeg ? THUMBNAIL_READY : is_offered ? THUMBNAIL_WAITING : THUMBNAIL_NONE;
 }
 
 /* -- viewers -- */

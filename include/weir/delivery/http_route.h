@@ -13,6 +13,7 @@ enum http_route_kind {
     ROUTE_STREAM_PAGE,  /* "/app/name/" */
     ROUTE_STREAM_BARE,  /* "/app/name": the page, one slash short */
     ROUTE_MULTIVARIANT, /* "/app/name/index.m3u8", "/app/name/master.m3u8", "/app/name.m3u8" */
+    ROUTE_THUMBNAIL,    /* "/app/name/thumb.jpg" */
     ROUTE_OBJECT,       /* "/app/name/RENDITION/FILE": a playlist when FILE is index.m3u8 */
     ROUTE_NONE,         /* well formed, means nothing here */
     ROUTE_BAD,          /* not a path: bad escape, control byte, dot segments */

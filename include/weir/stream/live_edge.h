@@ -93,6 +93,18 @@ void live_edge_set_tracks(struct live_edge *e, const struct track_set *tracks); 
 /* Copied; count at most UNSUPPORTED_TRACKS_MAX. */
 void live_edge_set_unsupported(struct live_edge *e, const struct edge_unsupported *list, size_t count);
 
+/* -- thumbnail: a small picture of late. Whoever makes it and whoever asks may be any thread -- */
+enum edge_thumbnail { THUMBNAIL_NONE = 1 /* nobody makes any */, THUMBNAIL_WAITING /* not yet */, THUMBNAIL_READY };
+/* From now on somebody makes them, or nobody does: then what is there goes. */
+void live_edge_offer_thumbnails(struct live_edge *e, bool is_offered);
+/* Takes over the reference. A JPEG. Dropped while none are offered. */
+void live_edge_publish_thumbnail(struct live_edge *e, struct frozen *jpeg);
+/* Whether somebody has asked within the last within_us: else nobody need make one. */
+bool live_edge_wants_thumbnail(struct live_edge *e, int64_t now_us, int64_t within_us);
+/* Asks. THUMBNAIL_READY: *jpeg is the caller's to unref, *version differs from every other picture's. */
+enum edge_thumbnail live_edge_ask_thumbnail(struct live_edge *e, int64_t now_us, struct frozen **jpeg,
+                                            uint64_t *version);
+
 /* -- readers: what they get is theirs to unref; NULL: no such thing (yet) -- */
 struct edge_snapshot *live_edge_acquire(struct live_edge *e, const char *rendition, size_t rendition_bytes);
 struct frozen *live_edge_acquire_multivariant(struct live_edge *e, uint64_t *version);

@@ -41,6 +41,8 @@ static const struct {
     { "GET /live/a/video/s2.m4s", 404, "text/plain; charset=utf-8", "no-store" },
     { "GET /live/a/video/s11.m4s", 404, "text/plain; charset=utf-8", "no-store" },
     { "GET /live/a/film/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },
+    { "GET /live/a/thumb.jpg", 404, "text/plain; charset=utf-8", "max-age=1" },
+    { "GET /live/b/thumb.jpg", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/b/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /live/A/index.m3u8", 404, "text/plain; charset=utf-8", "max-age=1" },
     { "GET /assets/none.js", 404, "text/plain; charset=utf-8", "max-age=1" },
@@ -186,6 +188,45 @@ static void tags_and_conditions(void **state)
     received_free(&r);
     client_get(&c, "/", "If-None-Match: *\r\n", &r);
     assert_int_equal(r.status, 304);
+    received_free(&r);
+    close(c.fd);
+    house_close(&h);
+    (void)state;
+}
+
+static void a_thumbnail_and_the_next(void **state)
+{
+    struct house h;
+    struct client c;
+    struct received r;
+    char tag[80];
+    house_open(&h, (struct http_server_config){ .connections_max = 0 });
+    client_open(&c, &h);
+    client_get(&c, "/live/a/thumb.jpg", "", &r);
+    assert_int_equal(r.status, 404);
+    assert_non_null(strstr((char *)r.body, "configured without"));
+    received_free(&r);
+    live_edge_offer_thumbnails(h.edge, true);
+    client_get(&c, "/live/a/thumb.jpg", "", &r);
+    assert_int_equal(r.status, 404);
+    assert_non_null(strstr((char *)r.body, "Ask again"));
+    received_free(&r);
+    assert_true(live_edge_wants_thumbnail(h.edge, clock_now_us(), DEADLINE_US));
+    live_edge_publish_thumbnail(h.edge, frozen_copy("first", 5));
+    client_get(&c, "/live/a/thumb.jpg", "", &r);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(field(&r, "Content-Type"), "image/jpeg");
+    assert_string_equal(field(&r, "Cache-Control"), "public, max-age=2");
+    assert_memory_equal(r.body, "first", r.body_bytes);
+    snprintf(tag, sizeof tag, "If-None-Match: %.60s\r\n", field(&r, "ETag"));
+    received_free(&r);
+    client_get(&c, "/live/a/thumb.jpg", tag, &r);
+    assert_int_equal(r.status, 304);
+    received_free(&r);
+    live_edge_publish_thumbnail(h.edge, frozen_copy("second", 6));
+    client_get(&c, "/live/a/thumb.jpg", tag, &r);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(r.body_bytes, 6);
     received_free(&r);
     close(c.fd);
     house_close(&h);
@@ -344,6 +385,7 @@ int main(void)
         cmocka_unit_test(head_is_get_without_the_body),
         cmocka_unit_test(ranges_of_a_segment_in_pieces),
         cmocka_unit_test(tags_and_conditions),
+        cmocka_unit_test(a_thumbnail_and_the_next),
         cmocka_unit_test(packed_when_wanted),
         cmocka_unit_test(pipelined_in_order),
         cmocka_unit_test(byte_by_byte),

@@ -55,6 +55,37 @@ static void a_reader_keeps_what_it_took(void **state)
     edge_snapshot_unref(now);
 }
 
+static void thumbnails_are_made_for_who_asks(void **state)
+{
+    struct live_edge *e = live_edge_create("live/a");
+    struct frozen *jpeg;
+    uint64_t first, second;
+    char text[8] = "";
+    /* nobody makes any: what comes all the same is not kept */
+    live_edge_publish_thumbnail(e, frozen_copy("early", 5));
+    assert_false(live_edge_wants_thumbnail(e, 5000000, 2000000));
+    assert_int_equal(live_edge_ask_thumbnail(e, 5000000, &jpeg, &first), THUMBNAIL_NONE);
+    assert_true(live_edge_wants_thumbnail(e, 7000000, 2000000));
+    assert_false(live_edge_wants_thumbnail(e, 7000001, 2000000));
+    live_edge_offer_thumbnails(e, true);
+    assert_int_equal(live_edge_ask_thumbnail(e, 8000000, &jpeg, &first), THUMBNAIL_WAITING);
+    assert_null(jpeg);
+    live_edge_publish_thumbnail(e, frozen_copy("one", 3));
+    assert_int_equal(live_edge_ask_thumbnail(e, 9000000, &jpeg, &first), THUMBNAIL_READY);
+    live_edge_publish_thumbnail(e, frozen_copy("two", 3));
+    assert_int_equal(frozen_read(jpeg, 0, text, 7), 3);
+    assert_string_equal(text, "one");
+    frozen_unref(jpeg);
+    assert_int_equal(live_edge_ask_thumbnail(e, 9000000, &jpeg, &second), THUMBNAIL_READY);
+    frozen_unref(jpeg);
+    assert_true(second > first);
+    live_edge_offer_thumbnails(e, false);
+    assert_int_equal(live_edge_ask_thumbnail(e, 9000000, &jpeg, &second), THUMBNAIL_NONE);
+    live_edge_offer_thumbnails(e, true);
+    live_edge_publish_thumbnail(e, frozen_copy("three", 5)); /* it goes with the edge */
+    live_edge_unref(e);
+}
+
 static void a_snapshot_says_what_a_waiting_request_needs(void **state)
 {
     struct frozen *full = frozen_copy("full", 4), *delta = frozen_copy("delta", 5);
@@ -215,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_created_by_asking),
         cmocka_unit_test(a_reader_keeps_what_it_took),
+        cmocka_unit_test(thumbnails_are_made_for_who_asks),
         cmocka_unit_test(a_snapshot_says_what_a_waiting_request_needs),
         cmocka_unit_test(listeners_hear_every_change),
         cmocka_unit_test(a_bundle_is_shared_by_snapshots),
