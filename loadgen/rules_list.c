@@ -280,7 +280,6 @@ static void r35(struct look *l)
         parts += !p->hints[i].is_map;
         maps += p->hints[i].is_map;
     }
-    expect(l, parts > 0, 0, "EXT-X-PRELOAD-HINT:TYPE=PART in a live list with parts", "%s", "none");
     advise(l, parts <= 1 && maps <= 1, p->hint_count ? p->hints[0].line : 0, "one hint of a TYPE", "%u parts, %u maps",
            parts, maps);
 }

@@ -213,6 +213,19 @@ static void r34(struct look *l)
            "%.3f s, PART-TARGET %.3f s", seconds(waited_us), seconds(l->list->part_target_us));
 }
 
+/* What comes next need not be foretold where the stream broke off. */
+static void expect_hinted(struct look *l, const struct hls_segment *listed, const struct hls_part *part,
+                          bool was_closed)
+{
+    const struct hls_segment *before = l->old->segment_count ? &l->old->segments[l->old->segment_count - 1] : NULL;
+    if (!l->old->part_inf_line || part->is_gap || (before && before->is_gap)) return;
+    if (was_closed || listed->first_part == (uint32_t)(part - l->p->parts))
+        advise(l, false, part->line, "a hint in front of each part", "%s was not hinted", part->uri);
+    else
+        expect(l, false, part->line, "EXT-X-PRELOAD-HINT:TYPE=PART in front of each part", "%s was not hinted",
+               part->uri);
+}
+
 /* The part that was hinted is the next one listed, unless the plan changed: a discontinuity, or an end. */
 static void r35(struct look *l)
 {
@@ -222,7 +235,7 @@ static void r35(struct look *l)
     for (size_t i = 0; i < old->hint_count; i++) {
         if (!old->hints[i].is_map) hinted = old->hints[i].uri;
     }
-    if (!hinted) return;
+    if (!hinted && !old->part_count) return;
     const uint64_t msn = old->open.msn; /* the segment that was open, or would be */
     const struct hls_segment *listed = l->p->open.msn == msn ? &l->p->open : NULL;
     uint32_t index = old->open.part_count;
@@ -240,6 +253,10 @@ static void r35(struct look *l)
     }
     if (!listed || listed->part_count <= index || listed->has_discontinuity) return;
     const struct hls_part *part = &l->p->parts[listed->first_part + index];
+    if (!hinted) {
+        expect_hinted(l, listed, part, was_closed);
+        return;
+    }
     const bool is_true = !strcmp(part->uri, hinted);
     if (was_closed) /* a segment may end where the server did not foresee it (6.2.6) */
         advise(l, is_true, part->line, "the part that was hinted", "%s, hinted was %s", part->uri, hinted);
