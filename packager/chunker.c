@@ -97,6 +97,7 @@ static void finish(struct chunker *c, size_t count, int64_t end)
     size_t payload_bytes = 0;
     for (size_t i = 0; i < count; i++) payload_bytes += c->samples[i].payload.bytes;
     add_chunk(c, &(struct chunk){ .body = body,
+                                  .start = start,
                                   .ticks = end - start,
                                   .is_independent = body && c->samples[0].is_independent,
                                   .first_bytes = body ? frozen_bytes(body) - payload_bytes + c->samples[0].payload.bytes
@@ -115,7 +116,7 @@ static void add_gaps(struct chunker *c, int64_t until)
 {
     while (c->end < until) {
         const int64_t ticks = smaller(until - c->end, c->part_ticks);
-        add_chunk(c, &(struct chunk){ .ticks = ticks });
+        add_chunk(c, &(struct chunk){ .start = c->end, .ticks = ticks });
         c->end += ticks;
     }
 }
@@ -171,6 +172,11 @@ void chunker_end_segment(struct chunker *c, int64_t next_dts)
     /* a small hole is bridged by the next segment's first sample */
     if (next_dts >= 0 && next_dts - c->end > slack(c))
         add_gaps(c, smaller(next_dts, c->segment_start + c->longest_ticks));
+}
+
+bool chunker_is_next(const struct chunker *c, int64_t dts)
+{
+    return dts >= 0 && dts - c->end <= slack(c);
 }
 
 void chunker_begin_segment(struct chunker *c)

@@ -19,7 +19,7 @@
 
 struct chunk {
     struct frozen *body; /* NULL: a gap */
-    int64_t ticks;
+    int64_t start, ticks;
     bool is_independent; /* begins with an independent frame */
     size_t first_bytes;  /* up to the end of that frame */
 };
@@ -82,6 +82,9 @@ void chunker_end_part(struct chunker *c, int64_t next_dts);
 void chunker_end_segment(struct chunker *c, int64_t next_dts);
 /* After chunker_end_segment: the caller has taken the chunks' references, or none. */
 void chunker_begin_segment(struct chunker *c);
+
+/* Whether a sample at dts would begin where the last chunk ended. dts -1: none is to come. */
+bool chunker_is_next(const struct chunker *c, int64_t dts);
 
 /* From the open segment's start to the end of its last sample. */
 int64_t chunker_open_ticks(const struct chunker *c);

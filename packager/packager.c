@@ -359,10 +359,7 @@ static bool push_video(struct packager *p, const struct media_packet *packet)
         .is_duration_known = packet->nominal_90k != 0,
         .plan_ticks = is_idr ? segmenter_first_part_90k(&p->segmenter, packet->nominal_90k) : 0,
     };
-    if (!rendition_push(r, p->msn, &input, wall_at(p, packet->pts_90k))) return false;
-    r->expects_cut = !r->chunker.sample_count &&
-                     segmenter_expects_cut(&p->segmenter, r->chunker.end, packet->nominal_90k);
-    return true;
+    return rendition_push(r, p->msn, &input, wall_at(p, packet->pts_90k));
 }
 
 static void take_video(struct packager *p, const struct media_packet *packet)
@@ -439,7 +436,7 @@ static struct lane *first_waiting(struct packager *p)
 }
 
 /* Closes all that is open, so that nothing waits for frames that will not come. */
-static void flush(struct packager *p)
+static void close_all(struct packager *p)
 {
     if (p->leader) {
         lead(p);
@@ -463,7 +460,10 @@ static void flush(struct packager *p)
     }
     p->has_era = p->has_video = p->is_open = false;
     p->leader = NULL;
-    packager_publish_changes(p);
+    /* an era's first part has another name: no hint reaches over a discontinuity */
+    for (size_t i = 0; i <= p->lane_count; i++) {
+        if (packager_rendition_at(p, i)) rendition_withdraw_hint(packager_rendition_at(p, i));
+    }
     packager_update_ts(p);
 }
 
@@ -484,7 +484,7 @@ static void begin_era_in(struct packager *p, struct rendition *r, struct track *
 static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, int64_t wall_us)
 {
     struct packager *p = (struct packager *)sink;
-    flush(p);
+    close_all(p);
     p->era = era;
     p->has_era = true;
     p->era_start_90k = start_90k;
@@ -521,7 +521,9 @@ static void on_tick(struct packet_sink *sink, int64_t now_us)
 
 static void on_lost(struct packet_sink *sink)
 {
-    flush((struct packager *)sink);
+    struct packager *p = (struct packager *)sink;
+    close_all(p);
+    packager_publish_changes(p);
 }
 
 static enum weir_err shelve_list(struct packager *p, const char *rendition)
@@ -552,7 +554,7 @@ static void shelve_lists(struct packager *p)
 static void on_end(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
-    flush(p);
+    close_all(p);
     rungs_end(p->rungs);
     for (size_t i = 0; i <= p->lane_count; i++) {
         if (packager_rendition_at(p, i)) rendition_end(packager_rendition_at(p, i));

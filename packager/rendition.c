@@ -121,6 +121,7 @@ static int64_t to_us(const struct rendition *r, int64_t ticks)
 void rendition_begin_era(struct rendition *r, uint64_t discontinuity)
 {
     r->starts_era = true;
+    rendition_withdraw_hint(r);
     r->discontinuity = discontinuity;
 }
 
@@ -184,7 +185,7 @@ static bool announce_part(struct rendition *r, const struct chunk *chunk)
     }
     struct edge_object *part = &s->parts[s->part_count];
     *part = (struct edge_object){ .kind = EDGE_PART, .body = chunk->body };
-    rendition_name_part(r, s->msn, s->part_count, part->name);
+    rendition_name_part(r, chunk->start, part->name);
     playlist_write_part(&s->text.w, part->name, to_us(r, chunk->ticks), chunk->is_independent, !chunk->body);
     s->text.parts_end = s->text.w.bytes;
     s->part_count++;
@@ -199,7 +200,8 @@ static void announce_parts(struct rendition *r)
     while (r->open.part_count < r->chunker.chunk_count) {
         if (!announce_part(r, &r->chunker.chunks[r->open.part_count])) return;
         figure_add(&live_edge_figures(r->config.edge)->parts, 1);
-        r->is_changed = true;
+        r->foretells = r->is_changed = true;
+        r->is_hint_void = false;
     }
 }
 
@@ -266,6 +268,7 @@ void rendition_cut(struct rendition *r, int64_t next_dts)
     if (s.whole.body && c->chunks[0].is_independent) s.picture_bytes = c->chunks[0].first_bytes;
     /* announced chunks are the segment's parts from here on */
     for (size_t i = s.part_count; i < c->chunk_count; i++) frozen_unref(c->chunks[i].body);
+    r->foretells &= chunker_is_next(c, next_dts);
     chunker_begin_segment(c);
     playlist_write_segment_end(&s.text.w, s.whole.name, s.duration_us, !s.whole.body);
     if (s.whole.body) measure(r, &s);
@@ -277,8 +280,17 @@ void rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64
     struct rendition_segment s = begin(r, msn, wall_us);
     s.duration_us = duration_us;
     s.is_independent = true;
+    r->foretells = false;
     playlist_write_segment_end(&s.text.w, s.whole.name, duration_us, true);
     rendition_keep(r, &s);
+}
+
+void rendition_withdraw_hint(struct rendition *r)
+{
+    if (!r->foretells) return;
+    r->foretells = false;
+    if (r->is_changed || !r->has_published) return;
+    r->is_hint_void = r->is_changed = true;
 }
 
 void rendition_end(struct rendition *r)

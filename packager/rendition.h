@@ -85,8 +85,9 @@ struct rendition {
     uint64_t peak_bps, sum_bytes;
     int64_t sum_us; /* of segments with media */
     bool is_ended, has_published;
-    bool is_changed;  /* there is something to publish */
-    bool expects_cut; /* the next frame is expected to begin a segment: hint that one's first part */
+    bool is_changed;   /* there is something to publish */
+    bool is_hint_void; /* the list's hint will not come true, and nothing else is to be said anew */
+    bool foretells;    /* where the next sample will stand, and so what its part will be called: at the chunker's end */
 };
 
 WEIR_MUST_CHECK enum weir_err rendition_create(struct rendition **out, const struct rendition_config *config);
@@ -107,6 +108,9 @@ void rendition_end_part(struct rendition *r, int64_t next_dts);
 void rendition_cut(struct rendition *r, int64_t next_dts);
 /* A number without media, so that all renditions keep counting together. */
 void rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64_t wall_us);
+/* The stream broke off: the part that was hinted will not come. Should the list have nothing new to say otherwise, it stays as it is (one
+ * version is one text), and who asks for the part is told. */
+void rendition_withdraw_hint(struct rendition *r);
 void rendition_end(struct rendition *r); /* ENDLIST from the next publish on */
 
 /* Where it stands, for the other renditions' playlists. */
@@ -127,7 +131,8 @@ void rendition_follow(struct rendition *r, const struct rendition *other, uint64
 void rendition_segment_deinit(struct rendition_segment *s);
 /* Takes over the finished segment. */
 void rendition_keep(struct rendition *r, struct rendition_segment *s);
-void rendition_name_part(const struct rendition *r, uint64_t msn, uint32_t index, char out[EDGE_OBJECT_NAME_BYTES]);
+/* Of the part that begins at `start`, in the track's ticks: it has the same name whether it begins a segment or not. */
+void rendition_name_part(const struct rendition *r, int64_t start, char out[EDGE_OBJECT_NAME_BYTES]);
 /* Of those that are finished and in memory. */
 struct rendition_segment *rendition_segment_at(const struct rendition *r, size_t index);
 void rendition_drop_oldest(struct rendition *r);

@@ -13,9 +13,9 @@
 /* and may be fetched for so many more: three (6.2.2), and one for lists that move on by whole segments */
 #define PART_TARGETS_KEPT 4
 
-void rendition_name_part(const struct rendition *r, uint64_t msn, uint32_t index, char out[EDGE_OBJECT_NAME_BYTES])
+void rendition_name_part(const struct rendition *r, int64_t start, char out[EDGE_OBJECT_NAME_BYTES])
 {
-    snprintf(out, EDGE_OBJECT_NAME_BYTES, "part-%08x-%llu-%u.m4s", r->config.run_id, (unsigned long long)msn, index);
+    snprintf(out, EDGE_OBJECT_NAME_BYTES, "part-%08x-%lld.m4s", r->config.run_id, (long long)start);
 }
 
 struct rendition_segment *rendition_segment_at(const struct rendition *r, size_t index)
@@ -39,7 +39,7 @@ void rendition_keep(struct rendition *r, struct rendition_segment *s)
 {
     forget_bundle(r);
     r->is_changed = true;
-    r->expects_cut = false;
+    r->is_hint_void = false;
     r->published_us += s->duration_us;
     s->end_us = r->published_us;
     if (s->text.w.failed || queue_give(&r->segments, s)) {
@@ -196,12 +196,8 @@ static void find_hints(const struct rendition *r, struct hints *out)
     if (!r->config.terms.part_us || r->is_ended) return;
     /* an init that nothing listed uses yet */
     if (!r->open.part_count && r->init && r->init != last_segment(r)->init) out->init = r->init->name;
-    if (rendition_is_open(r) && r->chunker.is_whole) return; /* no part is to come */
-    const uint64_t next_msn = last_segment(r)->msn + 1;
-    if (r->expects_cut && r->open.part_count)
-        rendition_name_part(r, next_msn + 1, 0, out->part);
-    else
-        rendition_name_part(r, next_msn, r->open.part_count, out->part);
+    if ((r->foretells || r->is_hint_void) && !(rendition_is_open(r) && r->chunker.is_whole))
+        rendition_name_part(r, r->chunker.end, out->part);
 }
 
 static enum playlist_type type_of(const struct rendition *r)
@@ -369,7 +365,7 @@ static struct edge_snapshot *take_snapshot(struct rendition *r, const struct pla
             .last_segment_parts = lists_parts_of(r, last) ? last->part_count : 0,
             .part_target_us = (uint32_t)r->config.terms.part_us,
             .target_duration_s = r->config.terms.target_duration_s,
-            .part_hint = hints.part,
+            .part_hint = r->is_hint_void ? "" : hints.part,
             .init_hint = hints.init,
             .is_ended = r->is_ended,
             .objects = own.items,

@@ -294,9 +294,7 @@ static bool push(struct rungs *r, struct rung *g, const struct media_packet *pac
         .plan_ticks = is_idr ? segmenter_first_part_90k(stream->segmenter, packet->nominal_90k) : 0,
     };
     const int64_t wall_us = g->era.wall_us + (packet->pts_90k - g->era.start_90k) * 100 / 9;
-    if (!rendition_push(out, msn, &input, wall_us)) return false;
-    out->expects_cut = !out->chunker.sample_count && has_cut && packet->pts_90k + nominal_90k >= ahead->cut.at_90k;
-    return true;
+    return rendition_push(out, msn, &input, wall_us);
 }
 
 void rungs_push(struct rungs *r, size_t rung, const struct media_packet *packet, const struct rungs_stream *stream)

@@ -97,16 +97,6 @@ static bool next_key_cuts(const struct segmenter *s)
     return by_dts >= s->target_90k - TOLERANCE_90K;
 }
 
-bool segmenter_expects_cut(const struct segmenter *s, int64_t dts_90k, uint32_t nominal_90k)
-{
-    const int64_t by_dts = dts_90k - s->start_dts_90k;
-    if (!s->has_open) return false;
-    if (by_dts + nominal_90k > s->max_90k || (s->is_startup && by_dts >= s->startup_90k)) return true;
-    if (!s->gop_90k || !next_key_cuts(s)) return false;
-    const int64_t off = dts_90k - (s->last_key_dts_90k + s->gop_90k), tolerance = nominal_90k / 2;
-    return off <= tolerance && off >= -tolerance;
-}
-
 int64_t segmenter_first_part_90k(const struct segmenter *s, uint32_t nominal_90k)
 {
     if (!s->part_90k || !s->gop_90k || !nominal_90k || s->gop_90k <= s->part_90k || next_key_cuts(s)) return 0;

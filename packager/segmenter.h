@@ -35,8 +35,6 @@ enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k,
                           enum frame_access access, size_t bytes);
 /* After CUT_NONE for this keyframe: it is a cut all the same. */
 void segmenter_cut_early(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, size_t bytes);
-/* Whether a frame at dts_90k would end the segment: by the rhythm so far it is the keyframe for it, or it would be too much. */
-bool segmenter_expects_cut(const struct segmenter *s, int64_t dts_90k, uint32_t nominal_90k);
 /* After a keyframe: how long its part should be, so that whole parts fit behind it up to the next keyframe of the same segment.
  * 0: as long as any. The part that begins with the keyframe is independent, and may be short. */
 int64_t segmenter_first_part_90k(const struct segmenter *s, uint32_t nominal_90k);
