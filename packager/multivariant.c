@@ -11,20 +11,24 @@
 /* What the playlist was made from; compared to know whether to make it again. */
 struct shown_video {
     const struct rendition *rendition; /* compared, not owned */
-    struct track *track;               /* the same */
+    struct track *track;
     uint64_t bandwidth_bps;
+};
+struct shown_audio {
+    const struct rendition *rendition;
+    struct track *track;
+    struct track_label label;
 };
 struct shown {
     struct shown_video video[MULTIVARIANT_VIDEOS_MAX];
-    size_t video_count;
-    bool has_audio[AUDIO_TRACKS_MAX];
+    struct shown_audio audio[MULTIVARIANT_AUDIOS_MAX];
+    size_t video_count, audio_count;
     uint64_t audio_bandwidth_bps; /* where there is no video */
     uint64_t iframes_bps;         /* 0: there is no such playlist */
 };
 
 struct multivariant {
-    struct shown shown;
-    struct track_set tracks; /* as announced */
+    struct shown shown; /* holds references on its tracks: another one must not come to stand where one was */
 };
 
 struct multivariant *multivariant_create(void)
@@ -32,21 +36,32 @@ struct multivariant *multivariant_create(void)
     return calloc(1, sizeof(struct multivariant));
 }
 
+static void ref_tracks(const struct shown *shown)
+{
+    for (size_t i = 0; i < shown->video_count; i++) track_ref(shown->video[i].track);
+    for (size_t i = 0; i < shown->audio_count; i++) track_ref(shown->audio[i].track);
+}
+
+static void unref_tracks(const struct shown *shown)
+{
+    for (size_t i = 0; i < shown->video_count; i++) track_unref(shown->video[i].track);
+    for (size_t i = 0; i < shown->audio_count; i++) track_unref(shown->audio[i].track);
+}
+
 void multivariant_destroy(struct multivariant *m)
 {
     if (!m) return;
-    track_set_deinit(&m->tracks);
+    unref_tracks(&m->shown);
     free(m);
 }
 
 static uint64_t average(const struct rendition *r)
 {
-    return r ? rendition_average_bps(r) : 0;
+    return rendition_average_bps(r);
 }
 
 static uint64_t peak(const struct rendition *r)
 {
-    if (!r) return 0;
     const uint64_t average_bps = rendition_average_bps(r);
     return r->peak_bps > average_bps ? r->peak_bps : average_bps;
 }
@@ -55,8 +70,8 @@ static uint64_t peak(const struct rendition *r)
 static uint64_t largest_audio(const struct multivariant_sources *s, uint64_t (*read)(const struct rendition *r))
 {
     uint64_t largest = 0;
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
-        const uint64_t bps = read(s->audio[i]);
+    for (size_t i = 0; i < s->audio_count; i++) {
+        const uint64_t bps = read(s->audio[i].rendition);
         if (bps > largest) largest = bps;
     }
     return largest;
@@ -78,20 +93,6 @@ static void find_rate(uint32_t nominal_90k, const struct codec_facts *facts, str
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (known[i][0] == nominal_90k) c->fps_num = known[i][1], c->fps_den = known[i][2];
     }
-}
-
-/* Leaves only what can be played. */
-static struct multivariant_sources playable(const struct multivariant_sources *s)
-{
-    struct multivariant_sources out = *s;
-    out.video_count = 0;
-    for (size_t i = 0; i < s->video_count; i++) {
-        if (s->video[i].rendition->has_published) out.video[out.video_count++] = s->video[i];
-    }
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
-        if (out.audio[i] && (!out.audio[i]->has_published || !s->tracks->audio[i])) out.audio[i] = NULL;
-    }
-    return out;
 }
 
 /* What was announced is only ever raised, by more than is needed now. */
@@ -117,43 +118,49 @@ static uint64_t needed(const struct multivariant_video *v, uint64_t audio_bps)
 
 static const struct iframes *shown_iframes(const struct multivariant_sources *s)
 {
-    const struct iframes *iframes = s->video_count ? s->video[0].rendition->iframes : NULL;
+    const struct iframes *iframes = s->iframes ? s->iframes->iframes : NULL;
     return iframes && iframes->has_published ? iframes : NULL;
 }
 
-static struct shown look(const struct multivariant *m, const struct multivariant_sources *s)
+static bool is_same_video(const struct shown_video *a, const struct shown_video *b)
 {
-    struct shown shown;
-    memset(&shown, 0, sizeof shown); /* it is compared as bytes */
+    return a->rendition == b->rendition && a->track == b->track && a->bandwidth_bps == b->bandwidth_bps;
+}
+
+static bool is_same_audio(const struct shown_audio *a, const struct shown_audio *b)
+{
+    return a->rendition == b->rendition && a->track == b->track && !strcmp(a->label.name, b->label.name) &&
+           !strcmp(a->label.language, b->label.language);
+}
+
+static bool is_same(const struct shown *a, const struct shown *b)
+{
+    bool is_same = a->video_count == b->video_count && a->audio_count == b->audio_count &&
+                   a->audio_bandwidth_bps == b->audio_bandwidth_bps && a->iframes_bps == b->iframes_bps;
+    for (size_t i = 0; i < a->video_count && is_same; i++) is_same = is_same_video(&a->video[i], &b->video[i]);
+    for (size_t i = 0; i < a->audio_count && is_same; i++) is_same = is_same_audio(&a->audio[i], &b->audio[i]);
+    return is_same;
+}
+
+static void look(const struct multivariant *m, const struct multivariant_sources *s, struct shown *out)
+{
+    *out = (struct shown){ .video_count = s->video_count, .audio_count = s->audio_count };
     const uint64_t audio_bps = largest_audio(s, peak);
-    shown.audio_bandwidth_bps = m->shown.audio_bandwidth_bps;
-    shown.video_count = s->video_count;
     for (size_t i = 0; i < s->video_count; i++) {
         const struct rendition *r = s->video[i].rendition;
-        shown.video[i] = (struct shown_video){ .rendition = r,
-                                               .track = r->track,
-                                               .bandwidth_bps = announce(announced_before(m, r),
-                                                                         needed(&s->video[i], audio_bps)) };
+        out->video[i] = (struct shown_video){ .rendition = r,
+                                              .track = r->track,
+                                              .bandwidth_bps = announce(announced_before(m, r),
+                                                                        needed(&s->video[i], audio_bps)) };
     }
-    if (!s->video_count) shown.audio_bandwidth_bps = announce(shown.audio_bandwidth_bps, audio_bps);
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) shown.has_audio[i] = s->audio[i] != NULL;
+    for (size_t i = 0; i < s->audio_count; i++) {
+        const struct rendition *r = s->audio[i].rendition;
+        out->audio[i] = (struct shown_audio){ .rendition = r, .track = r->track, .label = *s->audio[i].label };
+    }
+    out->audio_bandwidth_bps = m->shown.audio_bandwidth_bps;
+    if (!s->video_count) out->audio_bandwidth_bps = announce(out->audio_bandwidth_bps, audio_bps);
     const struct iframes *iframes = shown_iframes(s);
-    shown.iframes_bps = announce(m->shown.iframes_bps, iframes ? iframes->peak_bps : 0);
-    return shown;
-}
-
-static bool has_any(const struct shown *shown)
-{
-    bool is_any = shown->video_count > 0;
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) is_any |= shown->has_audio[i];
-    return is_any;
-}
-
-static bool is_same(const struct multivariant *m, const struct shown *shown, const struct track_set *tracks)
-{
-    return !memcmp(&m->shown, shown, sizeof *shown) && m->tracks.video == tracks->video &&
-           !memcmp(m->tracks.audio, tracks->audio, sizeof tracks->audio) &&
-           !memcmp(m->tracks.labels, tracks->labels, sizeof tracks->labels);
+    out->iframes_bps = announce(m->shown.iframes_bps, iframes ? iframes->peak_bps : 0);
 }
 
 struct uris {
@@ -178,29 +185,31 @@ static void fill_videos(struct multivariant_config *c, const struct multivariant
     }
 }
 
-void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct multivariant_sources *sources)
+void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct multivariant_sources *s)
 {
-    const struct multivariant_sources s = playable(sources);
-    const struct shown shown = look(m, &s);
-    if (!has_any(&shown) || is_same(m, &shown, s.tracks)) return;
+    struct shown shown;
+    look(m, s, &shown);
+    if ((!shown.video_count && !shown.audio_count) || is_same(&m->shown, &shown)) return;
     struct multivariant_config c = { .variant_count = 0 };
     struct uris uris;
-    fill_videos(&c, &s, &shown, &uris);
-    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
-        if (!s.audio[i]) continue;
+    fill_videos(&c, s, &shown, &uris);
+    for (size_t i = 0; i < s->audio_count; i++) {
         struct multivariant_audio *a = &c.audio[c.audio_count++];
-        *a = (struct multivariant_audio){ .facts = track_facts(s.audio[i]->track), .label = &s.tracks->labels[i] };
-        snprintf(a->uri, sizeof a->uri, "%s/index.m3u8", s.audio[i]->config.name);
+        *a = (struct multivariant_audio){ .facts = track_facts(s->audio[i].rendition->track),
+                                          .label = s->audio[i].label };
+        snprintf(a->uri, sizeof a->uri, "%s/index.m3u8", s->audio[i].rendition->config.name);
     }
-    const struct iframes *iframes = shown_iframes(&s);
+    const struct iframes *iframes = shown_iframes(s);
     if (iframes && shown.iframes_bps) {
         c.iframes_uri = IFRAMES_RENDITION "/index.m3u8";
+        c.iframes = track_facts(s->iframes->track);
         c.iframes_bps = shown.iframes_bps;
         c.iframes_average_bps = iframes_average_bps(iframes);
     }
     struct frozen *text = multivariant_render(&c);
     if (!text) return;
+    ref_tracks(&shown);
+    unref_tracks(&m->shown);
     m->shown = shown;
-    track_set_assign(&m->tracks, s.tracks);
     live_edge_publish_multivariant(edge, text);
 }

@@ -8,23 +8,28 @@
 
 struct multivariant;
 
-/* What there is now; lent. NULL: no such rendition yet. An audio rendition whose track is gone from `tracks` is not named. */
+/* What there is now, published at least once; lent. */
 struct multivariant_video {
     const struct rendition *rendition;
     uint32_t
         nominal_90k; /* expected duration of a picture: where the codec does not say the frame rate, this does. 0: not known */
     uint64_t ceiling_bps; /* what it never passes; 0: what is measured counts */
 };
+struct multivariant_sound {
+    const struct rendition *rendition;
+    const struct track_label *label;
+};
 struct multivariant_sources {
     struct multivariant_video video[MULTIVARIANT_VIDEOS_MAX]; /* the best first */
     size_t video_count;
-    const struct rendition *audio[AUDIO_TRACKS_MAX];
-    const struct track_set *tracks;
+    struct multivariant_sound audio[MULTIVARIANT_AUDIOS_MAX];
+    size_t audio_count;
+    const struct rendition *iframes; /* whose playlist for scrubbing is named; NULL: none */
 };
 
 struct multivariant *multivariant_create(void);    /* NULL: no memory */
 void multivariant_destroy(struct multivariant *m); /* NULL is fine */
-/* Publishes it again where renditions, tracks, labels or the peak changed. Renditions without a published segment are left out. */
+/* Publishes it again where renditions, tracks, labels or the peak changed. */
 void multivariant_update(struct multivariant *m, struct live_edge *edge, const struct multivariant_sources *sources);
 
 #endif

@@ -39,7 +39,7 @@ static void choose_name(const struct multivariant_audio *a, size_t index, char o
 }
 
 struct names {
-    char text[AUDIO_TRACKS_MAX][NAME_BYTES];
+    char text[MULTIVARIANT_AUDIOS_MAX][NAME_BYTES];
 };
 
 static bool is_taken(const struct names *names, size_t count, const char *name)
@@ -164,7 +164,7 @@ static void write_variant(struct byte_writer *w, const struct multivariant_confi
 /* 4.4.6.3 */
 static void write_iframes(struct byte_writer *w, const struct multivariant_config *c)
 {
-    const struct codec_facts *video = c->variants[0].video;
+    const struct codec_facts *video = c->iframes;
     write_format(w, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"%s\"",
                  (unsigned long long)c->iframes_bps, (unsigned long long)c->iframes_average_bps, video->codec_string);
     if (video->width) write_format(w, ",RESOLUTION=%ux%u", video->width, video->height);
@@ -192,7 +192,7 @@ struct frozen *multivariant_render(const struct multivariant_config *c)
     for (size_t i = 0; (has_video(c) || c->audio_count > 1) && i < c->audio_count; i++)
         write_media(&w, c, i, names.text[i]);
     for (size_t i = 0; i < c->variant_count; i++) write_variants(&w, c, &c->variants[i]);
-    if (has_video(c) && c->iframes_uri) write_iframes(&w, c);
+    if (c->iframes_uri) write_iframes(&w, c);
     struct frozen *text = byte_writer_freeze(&w);
     byte_writer_deinit(&w);
     return text;

@@ -13,7 +13,8 @@ struct multivariant_audio {
     const struct track_label *label;
 };
 
-#define MULTIVARIANT_VIDEOS_MAX (1 + 2 * LADDER_RUNGS_MAX)
+#define MULTIVARIANT_VIDEOS_MAX (1 + PACKAGER_RUNGS_MAX)
+#define MULTIVARIANT_AUDIOS_MAX (AUDIO_TRACKS_MAX + PACKAGER_RUNGS_MAX)
 
 struct multivariant_variant {
     const char *uri;                 /* relative; audio alone: its own counts */
@@ -29,9 +30,10 @@ struct multivariant_config {
     size_t variant_count; /* at least one; audio alone is one without video */
     const struct codec_facts
         *muxed_audio; /* in the same segments as video, or alone in them; NULL: none. Then `audio` is empty. */
-    struct multivariant_audio audio[AUDIO_TRACKS_MAX];
+    struct multivariant_audio audio[MULTIVARIANT_AUDIOS_MAX];
     size_t audio_count;
-    const char *iframes_uri; /* NULL: no such playlist. Of the first video. */
+    const char *iframes_uri; /* NULL: no such playlist */
+    const struct codec_facts *iframes;
     uint64_t iframes_bps, iframes_average_bps;
 };
 struct frozen *multivariant_render(const struct multivariant_config *config); /* NULL: no memory */

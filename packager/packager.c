@@ -217,9 +217,13 @@ static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, in
         if (queue_count(&lane->cuts) == CUTS_WAITING_MAX) resolve_cut(p, lane); /* the oldest has waited long enough */
         if (queue_give(&lane->cuts, &cut)) note_drop(p, 1);
     }
-    const struct rung_cut rung_cut = {
-        .at_90k = at_90k, .msn = p->msn, .is_muted = p->is_muted, .duration_us = cut.duration_us, .wall_us = cut.wall_us
-    };
+    /* rungs reach a break within an era later: for them it stands behind what there was */
+    const bool is_break = at_90k == INT64_MAX && p->has_era;
+    const struct rung_cut rung_cut = { .at_90k = is_break ? p->reached_90k + 1 : at_90k,
+                                       .msn = p->msn,
+                                       .is_muted = p->is_muted,
+                                       .duration_us = cut.duration_us,
+                                       .wall_us = cut.wall_us };
     rungs_note_cut(p->rungs, &rung_cut);
     p->was_cut = true;
     close_segment(r, &cut, next_dts);
@@ -259,7 +263,7 @@ static void lead(struct packager *p)
         if (segmenter_decide(&p->segmenter, head->pts_90k, head->pts_90k, nominal_90k, FRAME_IDR,
                              head->payload.bytes) != CUT_NONE)
             close_leader(p, head->pts_90k, head->pts_samples);
-        p->lead_90k = head->pts_90k;
+        p->lead_90k = p->reached_90k = head->pts_90k;
         take_pending(p, lane, true);
     }
     advance_followers(p, false);
@@ -382,6 +386,8 @@ static void take_video(struct packager *p, const struct media_packet *packet)
     /* the next frame is not expected before this one ends, and no cut is earlier */
     p->lead_90k = packet->dts_90k + (packet->nominal_90k ? packet->nominal_90k - 1 : 0);
     p->nominal_90k = packet->nominal_90k;
+    if (packet->pts_90k > p->reached_90k) p->reached_90k = packet->pts_90k;
+    if (p->lead_90k > p->reached_90k) p->reached_90k = p->lead_90k;
     advance_followers(p, false);
 }
 
@@ -420,6 +426,8 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
         take_video(p, packet);
     else
         take_audio(p, packet);
+    const struct rungs_stream stream = packager_rungs_stream(p);
+    rungs_advance(p->rungs, &stream);
     figure_add(&live_edge_figures(p->edge)->window_bytes, packet->payload.bytes);
     packager_publish_changes(p);
     packager_update_ts(p);
@@ -438,6 +446,7 @@ static struct lane *first_waiting(struct packager *p)
 /* Closes all that is open, so that nothing waits for frames that will not come. */
 static void close_all(struct packager *p)
 {
+    p->has_era = false;
     if (p->leader) {
         lead(p);
         close_leader(p, INT64_MAX, -1);
@@ -458,7 +467,7 @@ static void close_all(struct packager *p)
     for (size_t i = 0; i < p->lane_count; i++) {
         while (queue_count(&p->lanes[i].pending)) take_pending(p, &p->lanes[i], false);
     }
-    p->has_era = p->has_video = p->is_open = false;
+    p->has_video = p->is_open = false;
     p->leader = NULL;
     /* an era's first part has another name: no hint reaches over a discontinuity */
     for (size_t i = 0; i <= p->lane_count; i++) {
@@ -490,7 +499,7 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->era_start_90k = start_90k;
     p->era_wall_us = wall_us + p->wall_shift_us;
     p->first_audio_90k = -1;
-    p->lead_90k = start_90k;
+    p->lead_90k = p->reached_90k = start_90k;
     /* an era of which nothing was published is none for players: they count tags */
     if (p->msn != p->era_msn) p->discontinuity++;
     p->era_msn = p->msn;
@@ -607,9 +616,9 @@ static void begin_numbers(struct packager *p)
     shelf_past_unref(past);
 }
 
-static struct rendition *make_rung_rendition(void *context, const char *name, uint64_t msn)
+static struct rendition *make_rung_rendition(void *context, const char *name, enum edge_media media, uint64_t msn)
 {
-    return make_rendition(context, name, EDGE_VIDEO_MP4, msn);
+    return make_rendition(context, name, media, msn);
 }
 
 static void note_rung_drop(void *context, uint64_t frames)

@@ -41,7 +41,8 @@ struct packager {
     struct multivariant *multivariant;
     struct ts_rendition *ts;
     struct rungs *rungs;
-    bool hides_video; /* the multivariant playlist names the rungs alone */
+    bool hides_video;      /* the multivariant playlist names the rungs alone */
+    uint32_t hidden_audio; /* bit n: nor audio track n */
     bool awaits_rungs, knows_rungs;
     bool was_cut;         /* with the last video packet */
     uint32_t nominal_90k; /* of the last video packet */
@@ -50,7 +51,8 @@ struct packager {
     uint32_t era;
     int64_t era_start_90k, era_wall_us;
     int64_t first_audio_90k; /* of the era; -1: none yet */
-    int64_t lead_90k; /* how far the leader has decided: what begins at or before this is in front of its next cut */
+    int64_t lead_90k;    /* how far the leader has decided: what begins at or before this is in front of its next cut */
+    int64_t reached_90k; /* presentation time that the leader has reached in the era */
     bool is_open,
         is_muted; /* of the leader's segment; muted: its number is too far ahead of the clock to be published */
     uint64_t msn, discontinuity;
@@ -63,6 +65,7 @@ struct packager {
 /* Renditions by index: the stream's video, the audio tracks', the rungs'. NULL: not there. */
 size_t packager_rendition_count(const struct packager *p);
 struct rendition *packager_rendition_at(const struct packager *p, size_t index);
+struct rungs_stream packager_rungs_stream(const struct packager *p);
 /* What has changed by the packet at hand: each rendition once. */
 void packager_publish_changes(struct packager *p);
 void packager_update_multivariant(struct packager *p);

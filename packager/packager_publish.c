@@ -34,22 +34,42 @@ static bool are_rungs_awaited(const struct packager *p)
     return is_any || !p->knows_rungs;
 }
 
+static void add_rung(const struct packager *p, size_t index, struct multivariant_sources *to)
+{
+    const struct packager_rung *plan = rungs_plan(p->rungs, index);
+    const struct rendition *r = rungs_rendition(p->rungs, index);
+    if (plan->kind == MEDIA_AUDIO)
+        to->audio[to->audio_count++] = (struct multivariant_sound){ .rendition = r, .label = &plan->label };
+    else
+        to->video[to->video_count++] = (struct multivariant_video){ .rendition = r,
+                                                                    .nominal_90k = rungs_nominal_90k(p->rungs, index),
+                                                                    .ceiling_bps = plan->ceiling_bps };
+}
+
+/* What is there to be played, without what is hidden or was never published. */
+static void collect_sources(const struct packager *p, struct multivariant_sources *out)
+{
+    *out = (struct multivariant_sources){ .iframes = p->video && !p->hides_video ? p->video : NULL };
+    if (p->video && p->video->has_published && !p->hides_video)
+        out->video[out->video_count++] = (struct multivariant_video){ .rendition = p->video,
+                                                                      .nominal_90k = p->nominal_90k };
+    for (size_t i = 0; i < p->lane_count; i++) {
+        const struct rendition *r = p->lanes[i].rendition;
+        const bool is_there = r && r->has_published && p->tracks.audio[i];
+        if (is_there && !(p->hidden_audio & 1u << i))
+            out->audio[out->audio_count++] = (struct multivariant_sound){ .rendition = r,
+                                                                          .label = &p->tracks.labels[i] };
+    }
+    for (size_t i = 0; i < rungs_count(p->rungs); i++) {
+        if (rungs_is_shown(p->rungs, i)) add_rung(p, i, out);
+    }
+}
+
 void packager_update_multivariant(struct packager *p)
 {
-    struct multivariant_sources sources = { .tracks = &p->tracks };
+    struct multivariant_sources sources;
     if (p->policy.container == CONTAINER_TS || is_audio_awaited(p) || are_rungs_awaited(p)) return;
-    if (p->video && !p->hides_video)
-        sources.video[sources.video_count++] = (struct multivariant_video){ .rendition = p->video,
-                                                                            .nominal_90k = p->nominal_90k };
-    for (size_t i = 0; i < rungs_count(p->rungs); i++) {
-        if (!rungs_is_shown(p->rungs, i)) continue;
-        sources.video[sources.video_count++] = (struct multivariant_video){
-            .rendition = rungs_rendition(p->rungs, i),
-            .nominal_90k = rungs_nominal_90k(p->rungs, i),
-            .ceiling_bps = rungs_ceiling_bps(p->rungs, i),
-        };
-    }
-    for (size_t i = 0; i < p->lane_count; i++) sources.audio[i] = p->lanes[i].rendition;
+    collect_sources(p, &sources);
     multivariant_update(p->multivariant, p->edge, &sources);
 }
 
@@ -118,6 +138,18 @@ void packager_update_ts(struct packager *p)
 
 /* -- rungs -- */
 
+struct rungs_stream packager_rungs_stream(const struct packager *p)
+{
+    const bool is_led = p->has_era && (p->has_video || p->leader);
+    return (struct rungs_stream){ .has_era = p->has_era,
+                                  .era = p->era,
+                                  .open_msn = p->msn,
+                                  .is_muted = p->is_open && p->is_muted,
+                                  .lead_90k = is_led ? p->lead_90k : INT64_MIN,
+                                  .nominal_90k = p->nominal_90k,
+                                  .segmenter = &p->segmenter };
+}
+
 void packager_set_rungs(struct packet_sink *sink, const struct packager_rung *rungs, size_t count, bool hides_video)
 {
     struct packager *p = (struct packager *)sink;
@@ -125,6 +157,13 @@ void packager_set_rungs(struct packet_sink *sink, const struct packager_rung *ru
     p->hides_video = hides_video;
     p->knows_rungs = true;
     packager_publish_changes(p);
+    packager_update_multivariant(p);
+}
+
+void packager_hide_audio(struct packet_sink *sink, uint32_t tracks)
+{
+    struct packager *p = (struct packager *)sink;
+    p->hidden_audio = tracks;
     packager_update_multivariant(p);
 }
 
@@ -136,9 +175,7 @@ void packager_set_rung_track(struct packet_sink *sink, size_t rung, struct track
 void packager_push_rung(struct packet_sink *sink, size_t rung, const struct media_packet *packet)
 {
     struct packager *p = (struct packager *)sink;
-    const struct rungs_stream stream = { .open_msn = p->msn,
-                                         .nominal_90k = p->nominal_90k,
-                                         .segmenter = &p->segmenter };
+    const struct rungs_stream stream = packager_rungs_stream(p);
     rungs_push(p->rungs, rung, packet, &stream);
     figure_add(&live_edge_figures(p->edge)->window_bytes, packet->payload.bytes);
     packager_publish_changes(p);
@@ -147,7 +184,8 @@ void packager_push_rung(struct packet_sink *sink, size_t rung, const struct medi
 void packager_set_rung_absent(struct packet_sink *sink, size_t rung)
 {
     struct packager *p = (struct packager *)sink;
-    rungs_set_absent(p->rungs, rung);
+    const struct rungs_stream stream = packager_rungs_stream(p);
+    rungs_set_absent(p->rungs, rung, &stream);
     packager_publish_changes(p);
     packager_update_multivariant(p);
 }
@@ -155,6 +193,7 @@ void packager_set_rung_absent(struct packet_sink *sink, size_t rung)
 void packager_drain_rung(struct packet_sink *sink, size_t rung)
 {
     struct packager *p = (struct packager *)sink;
-    rungs_drained(p->rungs, rung);
+    const struct rungs_stream stream = packager_rungs_stream(p);
+    rungs_drained(p->rungs, rung, &stream);
     packager_publish_changes(p);
 }

@@ -1,45 +1,13 @@
-#include "rungs.h"
+#include "rungs_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/base/queue.h>
 
 #define LOG_MAX 256              /* cuts and eras: a rung that is further behind reads on without its packets */
 #define PATIENCE_90K (8 * 90000) /* how far the stream may be past a cut that a rung has not reached */
-#define SILENCE_US 8000000       /* the same when the stream stands still */
-#define UNKNOWN_FRAME_90K 3000
-
-enum event_kind { EVENT_CUT = 1, EVENT_ERA, EVENT_BEGIN };
-struct event {
-    enum event_kind kind;
-    uint32_t era;
-    int64_t at_90k; /* EVENT_CUT, EVENT_BEGIN */
-    struct rung_cut cut;
-    struct rung_era begun;
-};
-
-struct rung {
-    char name[EDGE_RENDITION_NAME_BYTES];
-    uint64_t ceiling_bps;
-    struct rendition *rendition;
-    struct track *track;
-    uint64_t read; /* events of the log, by number */
-    struct rung_era era;
-    int64_t segment_90k; /* where the segment at hand begins; INT64_MAX: nowhere yet */
-    bool has_era, is_planned, is_absent;
-    uint32_t nominal_90k; /* of the last picture */
-    int64_t heard_us;     /* when it last said something; 0: never */
-};
-
-struct rungs {
-    struct rungs_owner owner;
-    struct rung items[LADDER_RUNGS_MAX * 2]; /* the planned ones first; behind them those of earlier plans */
-    size_t count, planned;
-    struct queue log; /* struct event; its first has number `first` */
-    uint64_t first;
-    int64_t now_us;
-};
+#define AUDIO_PATIENCE_90K (3 * 90000)
+#define SILENCE_US 8000000 /* the same when the stream stands still */
 
 struct rungs *rungs_create(const struct rungs_owner *owner)
 {
@@ -50,8 +18,10 @@ struct rungs *rungs_create(const struct rungs_owner *owner)
     return r;
 }
 
-static void rung_deinit(struct rung *g)
+static void rung_deinit(struct rungs *r, struct rung *g)
 {
+    rung_drop_pending(r, g);
+    queue_deinit(&g->pending);
     rendition_destroy(g->rendition);
     track_unref(g->track);
 }
@@ -59,14 +29,14 @@ static void rung_deinit(struct rung *g)
 void rungs_destroy(struct rungs *r)
 {
     if (!r) return;
-    for (size_t i = 0; i < r->count; i++) rung_deinit(&r->items[i]);
+    for (size_t i = 0; i < r->count; i++) rung_deinit(r, &r->items[i]);
     queue_deinit(&r->log);
     free(r);
 }
 
 /* -- reading the log -- */
 
-static const struct event *next_event(const struct rungs *r, const struct rung *g)
+const struct event *rung_next_event(const struct rungs *r, const struct rung *g)
 {
     assert(g->read >= r->first);
     return queue_at(&r->log, (size_t)(g->read - r->first));
@@ -103,7 +73,7 @@ static void read_event(struct rung *g, const struct event *e, int64_t next_dts)
 static void read_all(struct rungs *r, struct rung *g)
 {
     const struct event *e;
-    while ((e = next_event(r, g))) read_event(g, e, -1);
+    while ((e = rung_next_event(r, g))) read_event(g, e, -1);
 }
 
 /* Whether the packet lies behind the event. */
@@ -113,12 +83,13 @@ static bool is_past(const struct media_packet *packet, const struct event *e)
     return packet->pts_90k >= e->at_90k;
 }
 
-static void read_up_to(struct rungs *r, struct rung *g, const struct media_packet *packet)
+void rung_read_up_to(struct rungs *r, struct rung *g, const struct media_packet *packet)
 {
     const struct event *e;
-    while ((e = next_event(r, g)) && is_past(packet, e)) {
+    while ((e = rung_next_event(r, g)) && is_past(packet, e)) {
         const bool is_same_era = e->kind == EVENT_CUT && e->era == packet->era;
-        read_event(g, e, is_same_era ? packet->dts_90k : -1);
+        const int64_t next = rung_is_audio(g) ? packet->pts_samples : packet->dts_90k;
+        read_event(g, e, is_same_era ? next : -1);
     }
 }
 
@@ -160,7 +131,9 @@ static void lose_patience(struct rungs *r, uint32_t era, int64_t at_90k)
     for (size_t i = 0; i < r->count; i++) {
         struct rung *g = &r->items[i];
         const struct event *e;
-        while ((e = next_event(r, g)) && e->kind == EVENT_CUT && e->era == era && at_90k - e->cut.at_90k > PATIENCE_90K)
+        const int64_t patience_90k = rung_is_audio(g) ? AUDIO_PATIENCE_90K : PATIENCE_90K;
+        while ((e = rung_next_event(r, g)) && e->kind == EVENT_CUT && e->era == era &&
+               at_90k - e->cut.at_90k > patience_90k)
             read_event(g, e, -1);
     }
 }
@@ -196,19 +169,20 @@ void rungs_set(struct rungs *r, const struct packager_rung *rungs, size_t count)
     const size_t old_count = r->count;
     memcpy(old, r->items, sizeof old);
     bool is_kept[ARRAY_LEN(r->items)] = { false };
-    assert(count <= LADDER_RUNGS_MAX);
+    assert(count <= PACKAGER_RUNGS_MAX);
     r->count = r->planned = count;
     for (size_t i = 0; i < count; i++) {
         struct rung *g = &r->items[i];
         *g = (struct rung){ .read = r->first, .segment_90k = INT64_MAX };
+        queue_init(&g->pending, sizeof(struct media_packet), PENDING_AUDIO_PACKETS_MAX);
         for (size_t k = 0; k < old_count; k++) {
-            if (is_kept[k] || strcmp(old[k].name, rungs[i].name)) continue;
+            if (is_kept[k] || strcmp(old[k].plan.name, rungs[i].name)) continue;
+            queue_deinit(&g->pending);
             *g = old[k];
             is_kept[k] = true;
             break;
         }
-        memcpy(g->name, rungs[i].name, sizeof g->name);
-        g->ceiling_bps = rungs[i].ceiling_bps;
+        g->plan = rungs[i];
         g->is_planned = true;
         g->is_absent = false;
     }
@@ -217,9 +191,10 @@ void rungs_set(struct rungs *r, const struct packager_rung *rungs, size_t count)
         if (is_kept[k]) continue;
         if (old[k].rendition && r->count < ARRAY_LEN(r->items)) {
             old[k].is_planned = false;
+            rung_drop_pending(r, &old[k]);
             r->items[r->count++] = old[k];
         } else {
-            rung_deinit(&old[k]);
+            rung_deinit(r, &old[k]);
         }
     }
     for (size_t i = r->planned; i < r->count; i++) read_all(r, &r->items[i]);
@@ -232,70 +207,21 @@ void rungs_set_track(struct rungs *r, size_t rung, struct track *track)
     r->items[rung].track = track_ref(track);
 }
 
-void rungs_set_absent(struct rungs *r, size_t rung)
+void rungs_set_absent(struct rungs *r, size_t rung, const struct rungs_stream *stream)
 {
     if (rung >= r->planned) return;
+    rungs_drained(r, rung, stream);
     r->items[rung].is_absent = true;
+}
+
+void rungs_drained(struct rungs *r, size_t rung, const struct rungs_stream *stream)
+{
+    if (rung >= r->planned) return;
+    rung_advance(r, &r->items[rung], stream);
     read_all(r, &r->items[rung]);
 }
 
-void rungs_drained(struct rungs *r, size_t rung)
-{
-    if (rung < r->planned) read_all(r, &r->items[rung]);
-}
-
 /* -- packets -- */
-
-static void make_rendition(struct rungs *r, struct rung *g, uint64_t msn)
-{
-    g->rendition = r->owner.make_rendition(r->owner.context, g->name, msn);
-    if (!g->rendition) return;
-    g->rendition->discontinuity = g->era.discontinuity;
-    /* what is there from the era's first segment on carries the era's tag; one that joins later shares the era without it */
-    g->rendition->starts_era = msn == g->era.first_msn;
-}
-
-static struct rendition *ready_rendition(struct rungs *r, struct rung *g, uint64_t msn)
-{
-    if (!g->track) return NULL;
-    if (!g->rendition) make_rendition(r, g, msn);
-    struct rendition *out = g->rendition;
-    if (!out || out->track == g->track) return out;
-    if (out->track && track_equal(out->track, g->track)) return out;
-    /* an encoder that was replaced says its configuration anew: it holds from the next segment on */
-    if (rendition_is_open(out)) return NULL;
-    return rendition_set_track(out, g->track) ? NULL : out;
-}
-
-static bool push(struct rungs *r, struct rung *g, const struct media_packet *packet, const struct rungs_stream *stream)
-{
-    const struct event *ahead = next_event(r, g);
-    const bool has_cut = ahead && ahead->kind == EVENT_CUT && ahead->era == packet->era;
-    if (!g->has_era || g->era.era != packet->era || (has_cut && ahead->cut.is_muted)) return false;
-    const uint64_t msn = has_cut ? ahead->cut.msn : stream->open_msn;
-    struct rendition *out = ready_rendition(r, g, msn);
-    /* a segment that begins anywhere else than the stream's own is none: to players that switch they are the same */
-    if (!out || (!rendition_is_open(out) && packet->pts_90k != g->segment_90k)) return false;
-    const bool is_idr = packet->access == FRAME_IDR;
-    const int64_t nominal_90k = packet->nominal_90k ? packet->nominal_90k : UNKNOWN_FRAME_90K;
-    /* where pictures are left out, a keyframe may stand nearer than the next one was expected */
-    const bool is_picked = packet->nominal_90k > stream->nominal_90k;
-    if (is_idr && rendition_is_open(out) &&
-        chunker_at_key(&out->chunker, packet->dts_90k, stream->segmenter->gop_90k) == CHUNKER_KEY_PART)
-        rendition_end_part(out, packet->dts_90k);
-    const struct chunker_input input = {
-        .sample = { .payload = packet->payload,
-                    .dts = packet->dts_90k,
-                    .duration = (uint32_t)nominal_90k,
-                    .composition_offset = (int32_t)(packet->pts_90k - packet->dts_90k),
-                    .is_sync = is_idr,
-                    .is_independent = is_idr },
-        .is_duration_known = packet->nominal_90k && !is_picked,
-        .plan_ticks = is_idr ? segmenter_first_part_90k(stream->segmenter, packet->nominal_90k) : 0,
-    };
-    const int64_t wall_us = g->era.wall_us + (packet->pts_90k - g->era.start_90k) * 100 / 9;
-    return rendition_push(out, msn, &input, wall_us);
-}
 
 void rungs_push(struct rungs *r, size_t rung, const struct media_packet *packet, const struct rungs_stream *stream)
 {
@@ -307,8 +233,23 @@ void rungs_push(struct rungs *r, size_t rung, const struct media_packet *packet,
     g->is_absent = false;
     g->heard_us = r->now_us;
     g->nominal_90k = packet->nominal_90k;
-    read_up_to(r, g, packet);
-    if (!push(r, g, packet, stream)) r->owner.note_drop(r->owner.context, 1);
+    if (rung_is_audio(g)) {
+        if (!queue_give(&g->pending, packet))
+            blob_ref(packet->payload.blob);
+        else
+            r->owner.note_drop(r->owner.context, 1);
+        rung_advance(r, g, stream);
+        return;
+    }
+    rung_read_up_to(r, g, packet);
+    if (!rung_feed(r, g, packet, stream)) r->owner.note_drop(r->owner.context, 1);
+}
+
+void rungs_advance(struct rungs *r, const struct rungs_stream *stream)
+{
+    for (size_t i = 0; i < r->planned; i++) {
+        if (queue_count(&r->items[i].pending)) rung_advance(r, &r->items[i], stream);
+    }
 }
 
 /* -- time, end -- */
@@ -319,7 +260,7 @@ void rungs_tick(struct rungs *r, int64_t now_us)
     for (size_t i = 0; i < r->planned; i++) {
         struct rung *g = &r->items[i];
         if (!g->heard_us) g->heard_us = now_us;
-        if (now_us - g->heard_us > SILENCE_US && next_event(r, g)) read_all(r, g);
+        if (now_us - g->heard_us > SILENCE_US && rung_next_event(r, g)) read_all(r, g);
     }
 }
 
@@ -353,12 +294,12 @@ bool rungs_is_awaited(const struct rungs *r, size_t index)
     return g->is_planned && !g->is_absent && (!g->rendition || !g->rendition->has_published);
 }
 
+const struct packager_rung *rungs_plan(const struct rungs *r, size_t index)
+{
+    return &r->items[index].plan;
+}
+
 uint32_t rungs_nominal_90k(const struct rungs *r, size_t index)
 {
     return r->items[index].nominal_90k;
-}
-
-uint64_t rungs_ceiling_bps(const struct rungs *r, size_t index)
-{
-    return r->items[index].ceiling_bps;
 }

@@ -1,5 +1,5 @@
-/* rungs: further video renditions of a stream, encoded from its video by a ladder. They follow its cuts: segment n of each begins with
- * the first picture at or after the presentation time at which the stream's own segment n begins, however much later it comes.
+/* rungs: further renditions of a stream, encoded from its video and audio by a ladder. They follow its cuts: segment n of each begins with
+ * the first picture, or sound, at or after the presentation time at which the stream's own segment n begins, however much later it comes.
  *
  * Cuts and eras go into a log; each rung reads it at its own pace, driven by its packets. What a rung does not reach in time, or does not
  * have from its beginning on, is a gap of the same number. Owner and thread: the stream's packager. */
@@ -15,7 +15,7 @@
 struct rungs_owner {
     void *context;
     /* msn: of its first segment. NULL: no memory. Its discontinuity and era are set by the caller. */
-    struct rendition *(*make_rendition)(void *context, const char *name, uint64_t msn);
+    struct rendition *(*make_rendition)(void *context, const char *name, enum edge_media media, uint64_t msn);
     void (*note_drop)(void *context, uint64_t frames);
 };
 
@@ -36,18 +36,25 @@ struct rungs;
 
 struct rungs *rungs_create(const struct rungs_owner *owner); /* NULL: no memory */
 void rungs_destroy(struct rungs *r);                         /* NULL is fine */
-/* Names and ceilings; those that were there and keep their name keep their rendition. */
+/* Those that were there and keep their name keep their rendition. */
 void rungs_set(struct rungs *r, const struct packager_rung *rungs, size_t count);
 void rungs_set_track(struct rungs *r, size_t rung, struct track *track);
-void rungs_set_absent(struct rungs *r, size_t rung);
-/* All that was to come of this rung has come. */
-void rungs_drained(struct rungs *r, size_t rung);
 /* Where the stream itself stands. */
 struct rungs_stream {
+    bool has_era;
+    uint32_t era;
     uint64_t open_msn; /* of the segment being filled */
+    bool is_muted;     /* its number will not be used */
+    int64_t
+        lead_90k; /* what is presented up to here is in front of the next cut; INT64_MIN: not decided for anything */
     uint32_t nominal_90k;
     const struct segmenter *segmenter;
 };
+void rungs_set_absent(struct rungs *r, size_t rung, const struct rungs_stream *stream);
+/* All that was to come of this rung has come. */
+void rungs_drained(struct rungs *r, size_t rung, const struct rungs_stream *stream);
+/* Audio that was in front of the stream's cuts goes on. */
+void rungs_advance(struct rungs *r, const struct rungs_stream *stream);
 void rungs_push(struct rungs *r, size_t rung, const struct media_packet *packet, const struct rungs_stream *stream);
 
 void rungs_note_cut(struct rungs *r, const struct rung_cut *cut);
@@ -60,10 +67,10 @@ void rungs_end(struct rungs *r); /* ENDLIST from the next publish on */
 
 size_t rungs_count(const struct rungs *r); /* with those of earlier plans, whose renditions are still there */
 struct rendition *rungs_rendition(const struct rungs *r, size_t index); /* NULL: nothing came yet */
-/* What the multivariant playlist says of it: it is encoded now, at most at so many bits a second (0: not known). */
+/* What the multivariant playlist says of it: it is encoded now. */
 bool rungs_is_shown(const struct rungs *r, size_t index);
-bool rungs_is_awaited(const struct rungs *r, size_t index);      /* it will be, and has nothing yet */
+bool rungs_is_awaited(const struct rungs *r, size_t index); /* it will be, and has nothing yet */
+const struct packager_rung *rungs_plan(const struct rungs *r, size_t index);
 uint32_t rungs_nominal_90k(const struct rungs *r, size_t index); /* expected duration of a picture; 0: not known */
-uint64_t rungs_ceiling_bps(const struct rungs *r, size_t index);
 
 #endif

@@ -84,7 +84,7 @@
 /* -- streams and packaging -- */
 #define STREAMS_MAX 4096 /* refuse new publishers */
 #define SINKS_PER_STREAM_MAX 4
-#define RENDITIONS_MAX 32 /* video, audio tracks, rungs of this plan and of those before, the transport stream */
+#define RENDITIONS_MAX 48 /* video, audio tracks, rungs of this plan and of those before, the transport stream */
 #define SEGMENT_SAMPLES_MAX 32768      /* cut the segment */
 #define SEGMENT_BYTES_MAX (128 * MIB)  /* cut the segment */
 #define WINDOW_SEGMENTS_MAX 1024       /* drop the oldest */
@@ -96,8 +96,9 @@
 #define VIEWERS_TRACKED_MAX 4096 /* more are served, not counted one by one */
 
 /* -- transcoding -- */
-#define LADDER_RUNGS_MAX 8                /* refuse the configuration */
-#define LADDER_SIDE_MAX 8192              /* pixels: larger sources are passed through */
+#define LADDER_RUNGS_MAX 8                                       /* refuse the configuration */
+#define PACKAGER_RUNGS_MAX (LADDER_RUNGS_MAX + AUDIO_TRACKS_MAX) /* assert */
+#define LADDER_SIDE_MAX 8192                                     /* pixels: larger sources are passed through */
 #define LADDER_REORDER_MAX 64             /* keyframes planned and not yet decoded: give up the earliest */
 #define LADDER_QUEUE_BYTES_MAX (48 * MIB) /* in front of a decoder: drop to the next keyframe */
 #define LADDER_QUEUE_90K_MAX (3 * 90000)  /* the same, by media time */

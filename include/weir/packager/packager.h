@@ -28,19 +28,24 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
  * that its segments are dropped and counted. Fits 31 bits until 2034, for players that count in them. */
 uint64_t packager_first_msn(int64_t wall_us);
 
-/* -- rungs: further renditions of the stream's video, made by a ladder (rungs.h) -- */
+/* -- rungs: further renditions of the stream's video and audio, made by a ladder (rungs.h) -- */
 
 struct packager_rung {
     char name[EDGE_RENDITION_NAME_BYTES]; /* of the rendition: the folder in its URL */
-    uint64_t ceiling_bps;                 /* what BANDWIDTH says of it; 0: what is measured */
+    enum media_kind kind;                 /* 0: video */
+    uint64_t ceiling_bps;                 /* video: what BANDWIDTH says of it; 0: what is measured */
+    struct track_label label;             /* audio: what people are shown of it */
 };
-/* The rungs from now on; one that keeps its name goes on. hides_video: the stream's own video is for cutting alone. At most
- * LADDER_RUNGS_MAX. Rung indices below are those of this list. */
+/* The rungs from now on; one that keeps its name goes on, and its kind must be the same. hides_video: the stream's own video is for
+ * cutting alone. At most PACKAGER_RUNGS_MAX. Rung indices below are those of this list. */
 void packager_set_rungs(struct packet_sink *packager, const struct packager_rung *rungs, size_t count,
                         bool hides_video);
+/* Audio tracks of the stream that the multivariant playlist does not name, since rungs stand in their place: bit n for track n. */
+void packager_hide_audio(struct packet_sink *packager, uint32_t tracks);
 /* Before its first packet, and when it changes: from its next segment on. A reference is taken. */
 void packager_set_rung_track(struct packet_sink *packager, size_t rung, struct track *track);
-/* Presentation times and era are those of the source's packets. Lent. */
+/* Era and presentation times are those of the source's packets; audio: pts_samples in the rung's own rate from the same origin, pts_90k
+ * rounded down from it, and samples. It may come before or after the video of its time. Lent. */
 void packager_push_rung(struct packet_sink *packager, size_t rung, const struct media_packet *packet);
 /* Nothing comes for now: gaps stand there, and the multivariant playlist does not name it. Until a packet comes. */
 void packager_set_rung_absent(struct packet_sink *packager, size_t rung);
