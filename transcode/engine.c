@@ -90,6 +90,10 @@ static void end_lanes(struct engine *e, bool is_drained)
         if (is_drained && lane_give(l, &drain, 0) == LANE_TAKEN) lane_wait_idle(l, until_us - clock_now_us());
         lane_end(l, false);
         e->lanes[i] = NULL;
+        /* what it still has in hand must not come under a new plan's name */
+        pthread_mutex_lock(&e->shared->out_lock);
+        if (e->shared->outputs[i].writer == l) e->shared->outputs[i].writer = NULL;
+        pthread_mutex_unlock(&e->shared->out_lock);
     }
 }
 
@@ -119,11 +123,22 @@ static bool make_lane(struct engine *e, size_t rung, size_t rank)
     return e->lanes[rung] != NULL;
 }
 
-static void tell_plan(struct engine *e)
+static void make_lanes(struct engine *e)
+{
+    const struct ladder_plan *plan = &e->path.plan;
+    const struct lane_item leave = { .kind = LANE_LEAVE_OUT };
+    for (size_t i = 0; i < plan->rung_count; i++) {
+        if (plan->rungs[i].kind != RUNG_ENCODED) continue;
+        if (!make_lane(e, i, 0)) return;
+        if (shed_rung_at(plan, i, e->path.level).is_left_out) lane_give(e->lanes[i], &leave, 0);
+    }
+}
+
+static void tell_plan(struct engine *e, const struct ladder_plan *plan)
 {
     struct ladder_shared *s = e->shared;
     pthread_mutex_lock(&s->out_lock);
-    if (!s->is_closed) s->options.events.planned(s->options.events.context, &e->path.plan);
+    if (!s->is_closed) s->options.events.planned(s->options.events.context, plan);
     pthread_mutex_unlock(&s->out_lock);
 }
 
@@ -174,10 +189,8 @@ static void use_plan(struct engine *e, const struct ladder_plan *plan, const str
         }
         shed_init(&e->shed, plan, e->ticket.level, clock_now_us());
         picture_path_set_level(&e->path, e->shed.level);
-        tell_plan(e);
-        for (size_t i = 0; i < plan->rung_count; i++) {
-            if (plan->rungs[i].kind == RUNG_ENCODED && !make_lane(e, i, 0)) break;
-        }
+        tell_plan(e, plan);
+        make_lanes(e);
         log_plan(e);
     }
     transcode_set(&s->figures, FIGURE_SHED_LEVEL, e->path.level);
@@ -194,6 +207,8 @@ static bool make_plan(struct engine *e, const struct media_packet *first)
     if (ladder_plan_make(&e->shared->options.config, &source, &plan, &why)) {
         log_event(LOG_TRANSCODE, LOG_WARN, e->shared->name, "ladder_not_planned", "reason=\"%s\"", why);
         drop_plan(e, true);
+        const struct ladder_plan none = { .rung_count = 0 };
+        tell_plan(e, &none);
         return false;
     }
     use_plan(e, &plan, &source);

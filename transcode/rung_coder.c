@@ -215,6 +215,13 @@ static unsigned bit_depth(const AVFrame *f, enum media_codec codec)
     return format == AV_PIX_FMT_YUV420P10 || format == AV_PIX_FMT_P010 ? 10 : 8;
 }
 
+static void tell_encoder(struct rung_coder *c)
+{
+    const struct ladder_events *events = &c->shared->options.events;
+    if (event_begin(c) && events->encoder) events->encoder(events->context, c->rung, c->choice.backend->name, c->speed);
+    event_end(c);
+}
+
 /* With the backend that is next in the order; false: with none. */
 static bool open_next(struct rung_coder *c, const struct lane_item *item)
 {
@@ -245,6 +252,7 @@ static bool open_next(struct rung_coder *c, const struct lane_item *item)
             log_event(LOG_TRANSCODE, LOG_INFO, s->name, "encoder", "rung=%s size=%ux%u codec=%s backend=%s preset=%s",
                       c->plan.name, c->plan.width, c->plan.height, codec_name(c->plan.codec), c->choice.backend->name,
                       preset_speed_name(c->speed));
+            tell_encoder(c);
             return true;
         }
         encoded_deinit(&c->encoded);

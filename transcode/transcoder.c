@@ -22,12 +22,15 @@ struct place {
     bool is_opened, is_probed[CODEC_VP9 + 1];
 };
 
+/* Two locks, so that nobody who only counts waits for a driver: `probing` is held while backends are tried, and whoever wants to know
+ * what they can do waits for it; `lock` for arithmetic alone. What a probe found is written under both. */
 struct transcoder {
     struct transcode_figures figures;
-    pthread_mutex_t lock;
+    pthread_mutex_t probing, lock;
     pthread_cond_t idle;
     struct place places[BACKENDS_MAX];
     size_t place_count;
+    uint64_t devices; /* bits of those that may be used; 0: all */
     struct admission admission;
     uint32_t threads;
 };
@@ -46,7 +49,9 @@ enum weir_err transcoder_create(struct transcoder **out, const struct transcoder
     t->place_count = config->backends ? config->backend_count : ARRAY_LEN(built_in);
     for (size_t i = 0; i < t->place_count; i++) t->places[i].report.backend = backends[i];
     admission_init(&t->admission, cores, share / 100.0);
+    t->devices = config->devices;
     pthread_mutex_init(&t->lock, NULL);
+    pthread_mutex_init(&t->probing, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -77,6 +82,7 @@ bool transcoder_destroy(struct transcoder *t, int64_t wait_us)
     }
     pthread_cond_destroy(&t->idle);
     pthread_mutex_destroy(&t->lock);
+    pthread_mutex_destroy(&t->probing);
     free(t);
     return true;
 }
@@ -102,50 +108,95 @@ void transcoder_leave_thread(struct transcoder *t)
 
 /* -- backends -- */
 
-static void open_devices(struct place *p)
+static bool is_allowed(const struct transcoder *t, const struct backend *b, uint32_t index)
 {
-    const struct backend *b = p->report.backend;
-    struct backend_error error = { "" };
-    p->is_opened = true;
-    while (p->report.device_count < DEVICES_MAX) {
-        struct backend_device *d = NULL;
-        if (b->device_open(b, p->report.device_count, &d, &error)) break;
-        p->devices[p->report.device_count++] = d;
-        if (!b->is_gpu) break; /* there is one CPU, whatever its cores */
-    }
-    if (p->report.device_count) return;
-    snprintf(p->report.note[0], sizeof p->report.note[0], "%s", error.text);
-    log_event(LOG_TRANSCODE, LOG_INFO, "-", "backend_absent", "name=%s reason=%s", b->name,
-              log_quote_text(error.text).text);
+    return !b->is_gpu || !t->devices || (index < 64 && t->devices >> index & 1);
 }
 
-/* Under the lock: whoever else asks waits for the answer. */
-static void probe(struct place *p, enum media_codec codec)
+static void open_devices(struct transcoder *t, struct place *p)
 {
+    const struct backend *b = p->report.backend;
+    struct backend_device *devices[DEVICES_MAX] = { NULL };
+    struct backend_error error = { "" };
+    uint32_t count = 0;
+    for (uint32_t index = 0; count < DEVICES_MAX && index < 64; index++) {
+        if (!is_allowed(t, b, index)) continue;
+        if (b->device_open(b, index, &devices[count], &error)) break;
+        count++;
+        if (!b->is_gpu) break; /* there is one CPU, whatever its cores */
+    }
+    pthread_mutex_lock(&t->lock);
+    p->is_opened = true;
+    memcpy(p->devices, devices, sizeof devices);
+    p->report.device_count = count;
+    if (!count) snprintf(p->report.note[0], sizeof p->report.note[0], "%s", error.text);
+    pthread_mutex_unlock(&t->lock);
+    if (!count)
+        log_event(LOG_TRANSCODE, LOG_INFO, "-", "backend_absent", "name=%s reason=%s", b->name,
+                  log_quote_text(error.text).text);
+}
+
+/* Whoever else asks waits for the answer. */
+static void probe(struct transcoder *t, struct place *p, enum media_codec codec)
+{
+    if (codec > CODEC_VP9) return;
+    pthread_mutex_lock(&t->probing);
+    if (!p->is_opened) open_devices(t, p);
+    if (p->is_probed[codec] || !p->report.device_count) {
+        pthread_mutex_unlock(&t->probing);
+        return;
+    }
     const int64_t began_us = clock_now_us();
-    if (!p->is_opened) open_devices(p);
-    if (codec > CODEC_VP9 || p->is_probed[codec]) return;
+    struct backend_report found = p->report;
+    probe_codec(found.backend, p->devices[0], codec, &found);
+    found.took_us += clock_now_us() - began_us;
+    pthread_mutex_lock(&t->lock);
     p->is_probed[codec] = true;
-    if (!p->report.device_count) return;
-    probe_codec(p->report.backend, p->devices[0], codec, &p->report);
-    p->report.took_us += clock_now_us() - began_us;
-    const char *note = p->report.note[codec];
+    p->report = found;
+    pthread_mutex_unlock(&t->lock);
+    pthread_mutex_unlock(&t->probing);
+    const char *note = found.note[codec];
     log_event(LOG_TRANSCODE, LOG_INFO, "-", "backend_probed", "name=%s codec=%s decodes=%s encodes=%s took_ms=%lld%s%s",
-              p->report.backend->name, codec_name(codec), p->report.can_decode[codec] ? "yes" : "no",
-              codec <= CODEC_AV1 && p->report.can_encode[codec] ? "yes" : "no",
+              found.backend->name, codec_name(codec), found.can_decode[codec] ? "yes" : "no",
+              codec <= CODEC_AV1 && found.can_encode[codec] ? "yes" : "no",
               (long long)(clock_now_us() - began_us) / 1000, note[0] ? " reason=" : "",
               note[0] ? log_quote_text(note).text : "");
 }
 
 size_t transcoder_report(struct transcoder *t, struct backend_report reports[BACKENDS_MAX])
 {
-    pthread_mutex_lock(&t->lock);
     for (size_t i = 0; i < t->place_count; i++) {
-        for (unsigned codec = CODEC_H264; codec <= CODEC_VP9; codec++) probe(&t->places[i], (enum media_codec)codec);
-        reports[i] = t->places[i].report;
+        for (unsigned codec = CODEC_H264; codec <= CODEC_VP9; codec++) probe(t, &t->places[i], (enum media_codec)codec);
     }
+    return transcoder_known(t, reports);
+}
+
+size_t transcoder_known(struct transcoder *t, struct backend_report reports[BACKENDS_MAX])
+{
+    pthread_mutex_lock(&t->lock);
+    for (size_t i = 0; i < t->place_count; i++) reports[i] = t->places[i].report;
     pthread_mutex_unlock(&t->lock);
     return t->place_count;
+}
+
+static void *warm_up(void *context)
+{
+    struct transcoder *t = context;
+    for (size_t i = 0; i < t->place_count; i++) probe(t, &t->places[i], CODEC_H264);
+    transcoder_leave_thread(t);
+    return NULL;
+}
+
+void transcoder_warm_up(struct transcoder *t)
+{
+    pthread_t thread;
+    transcoder_enter_thread(t);
+    if (pthread_create(&thread, NULL, warm_up, t)) {
+        transcoder_leave_thread(t); /* then the first ladder waits for it */
+        return;
+    }
+    pthread_setname_np(thread, "probe");
+    pthread_detach(thread);
 }
 
 /* The device with the least to do of this kind; one whose driver allows no more sessions is full. */
@@ -186,6 +237,18 @@ static bool is_wanted(const struct backend *b, const char *name, bool must_be_gp
     return is_named || !b->is_gpu; /* the CPU stands behind every choice */
 }
 
+/* How many bytes were added. */
+static size_t say_why_not(const struct place *p, enum media_codec codec, bool is_able, struct backend_error *error,
+                          size_t used)
+{
+    const char *note = p->report.note[0][0] ? p->report.note[0] : codec <= CODEC_VP9 ? p->report.note[codec] : "";
+    if (is_able) note = "all encoder sessions that the driver allows are in use";
+    const size_t room = sizeof error->text - used;
+    const int wrote = snprintf(error->text + used, room, "%s%.100s", used ? "; " : "",
+                               note[0] ? note : p->report.backend->name);
+    return wrote > 0 && (size_t)wrote < room ? (size_t)wrote : 0;
+}
+
 enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, enum media_codec codec, const char *name,
                                 bool must_be_gpu, size_t not_before, struct backend_choice *out,
                                 struct backend_error *error)
@@ -193,33 +256,22 @@ enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, en
     enum weir_err err = WEIR_NOT_FOUND;
     size_t used = 0;
     error->text[0] = 0;
-    pthread_mutex_lock(&t->lock);
     for (size_t i = not_before; err && i < t->place_count; i++) {
         struct place *p = &t->places[i];
         if (!is_wanted(p->report.backend, name, must_be_gpu)) continue;
-        probe(p, codec);
+        probe(t, p, codec);
+        pthread_mutex_lock(&t->lock);
         const bool is_able = can(&p->report, duty, codec);
         if (is_able && take_device(p, duty, out)) {
             out->rank = i;
             out->variant = duty == DUTY_ENCODE ? p->report.variant[codec] : 0;
             err = WEIR_OK;
-            continue;
+        } else {
+            used += say_why_not(p, codec, is_able, error, used);
         }
-        const char *note = p->report.note[0][0] ? p->report.note[0] : codec <= CODEC_VP9 ? p->report.note[codec] : "";
-        if (is_able) note = "all encoder sessions that the driver allows are in use";
-        const int wrote = snprintf(error->text + used, sizeof error->text - used, "%s%.100s", used ? "; " : "",
-                                   note[0] ? note : p->report.backend->name);
-        if (wrote > 0 && used + (size_t)wrote < sizeof error->text) used += (size_t)wrote;
+        pthread_mutex_unlock(&t->lock);
     }
-    pthread_mutex_unlock(&t->lock);
     return err;
-}
-
-bool transcoder_knows(const char *name)
-{
-    bool is_known = !strcmp(name, "auto");
-    for (size_t i = 0; i < ARRAY_LEN(built_in); i++) is_known |= !strcmp(name, built_in[i]->name);
-    return is_known;
 }
 
 /* -- the budget -- */

@@ -245,7 +245,12 @@ int main(int argc, char **argv)
     pthread_mutex_init(&tool.lock, NULL);
     pthread_cond_init(&tool.changed, NULL);
     log_set_level(LOG_WARN);
-    options.events = (struct ladder_events){ &tool, on_planned, on_track, on_packet, on_absent, on_drained };
+    options.events = (struct ladder_events){ .context = &tool,
+                                             .planned = on_planned,
+                                             .track = on_track,
+                                             .packet = on_packet,
+                                             .absent = on_absent,
+                                             .drained = on_drained };
     struct transcoder *transcoder;
     struct ladder *ladder;
     if (transcoder_create(&transcoder, &config)) die("no memory");

@@ -103,5 +103,7 @@ struct backend {
 
 /* In the order of preference, CPU last. */
 extern const struct backend backend_nvidia, backend_nvidia_split, backend_vaapi, backend_qsv, backend_cpu;
+/* Whether the name is "auto" or one of theirs. Pure: for a configuration. */
+bool backend_name_is_known(const char *name);
 
 #endif

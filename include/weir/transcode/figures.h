@@ -33,6 +33,8 @@
     X(BACKEND_MOVES, "transcode_backend_moves", 0, "decoders and encoders that went on with another backend")          \
     X(SHED_DOWN, "transcode_shed_down", 0, "steps down: something was given up under load")                            \
     X(SHED_UP, "transcode_shed_up", 0, "steps up again")                                                               \
+    X(OUTPUT_DROPPED, "transcode_output_dropped", 0,                                                                   \
+      "encoded packets dropped because the stream's loop did not take them")                                           \
     X(LADDERS_REFUSED, "transcode_ladders_refused", 0, "ladders not encoded because the machine is full")              \
     X(LATENCY_US, "transcode_latency_us", 1, "from a packet in to its picture out, of late")
 

@@ -19,8 +19,10 @@ struct ladder;
 struct ladder_events {
     void *context;
     /* What the source gets. rung indices in later events are those of plan->rungs. Again when a new track changes it: rungs are drained
-     * first, so packets that come later are of the new plan. Lent. */
+     * first, so packets that come later are of the new plan. Without rungs: no plan could be made of this source. Lent. */
     void (*planned)(void *context, const struct ladder_plan *plan);
+    /* Optional: what encodes the rung from now on. backend: static. */
+    void (*encoder)(void *context, size_t rung, const char *backend, enum preset_speed speed);
     /* The rung's configuration, before its first packet and when it changes. Lent. */
     void (*track)(void *context, size_t rung, struct track *track);
     /* Lent; keep the payload by a reference. access is FRAME_IDR only where the bitstream says so. era is the source packet's. */

@@ -1,6 +1,6 @@
 /* transcoder: what all ladders of a process share: the backends of this machine, found by using them, the budget, the figures.
- * Thread: transcoder_create and _destroy on one; the rest from any. Locks: one around the budget and the list of backends, held
- * for arithmetic and, at its first use, for a probe. */
+ * Thread: transcoder_create and _destroy on one; the rest from any. transcoder_report and transcoder_choose may wait a second or two for a
+ * probe and are no calls for a loop; nothing else here waits. */
 #ifndef WEIR_TRANSCODE_TRANSCODER_H
 #define WEIR_TRANSCODE_TRANSCODER_H
 
@@ -20,6 +20,7 @@ struct transcoder_config {
     size_t backend_count;
     uint32_t cores;         /* 0: as many as there are */
     uint32_t share_percent; /* of them, that ladders may use together; 0: 80 */
+    uint64_t devices;       /* bits of the GPUs that may be used, by number; 0: all */
 };
 
 WEIR_MUST_CHECK enum weir_err transcoder_create(struct transcoder **out, const struct transcoder_config *config);
@@ -43,6 +44,10 @@ struct backend_report {
 };
 /* Fills reports for the backends in their order, returns how many. Probes what was not probed yet: up to a second or two on a CPU. */
 size_t transcoder_report(struct transcoder *t, struct backend_report reports[BACKENDS_MAX]);
+/* The same of what was probed so far; never waits. */
+size_t transcoder_known(struct transcoder *t, struct backend_report reports[BACKENDS_MAX]);
+/* Probes H.264 on a thread of its own, so that the first ladder finds the answer. */
+void transcoder_warm_up(struct transcoder *t);
 
 /* A place to decode or encode: the best backend after `not_before` in the order that can do it, on the device with the least to do.
  * name: "auto", or one backend, which is then followed by the CPU unless must_be_gpu. */
@@ -58,8 +63,6 @@ WEIR_MUST_CHECK enum weir_err transcoder_choose(struct transcoder *t, enum backe
                                                 const char *name, bool must_be_gpu, size_t not_before,
                                                 struct backend_choice *out, struct backend_error *error);
 void transcoder_release(struct transcoder *t, enum backend_duty duty, const struct backend_choice *choice);
-/* Whether the name is one of auto and the backends. */
-bool transcoder_knows(const char *name);
 
 /* The budget. Books what the plan needs on the level that it returns; give the same to transcoder_leave. */
 struct admission_ticket {
