@@ -213,6 +213,7 @@ static void on_arrival(void *a, void *b)
     struct registry *r = e->registry;
     loop_assert_current(claim->loop);
     stream_set_counters(e->stream, loop_counters(claim->loop));
+    stream_set_loop(e->stream, claim->loop);
     pthread_mutex_lock(&r->lock);
     e->owner = claim->loop;
     e->pending = NULL;
@@ -251,6 +252,7 @@ static void on_handover(void *a, void *b)
     e->timer = NULL;
     struct loop *here = e->owner;
     stream_set_counters(e->stream, NULL);
+    stream_set_loop(e->stream, NULL);
     if (loop_post(next->loop, on_arrival, e, next) == WEIR_OK) return;
     /* its mailbox is full: the claim is not answered and its connection will run into its deadline */
     pthread_mutex_lock(&r->lock);
@@ -259,6 +261,7 @@ static void on_handover(void *a, void *b)
     next->entry = NULL;
     pthread_mutex_unlock(&r->lock);
     stream_set_counters(e->stream, loop_counters(here));
+    stream_set_loop(e->stream, here);
     hold(e, here, e->hold_us);
 }
 

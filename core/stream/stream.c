@@ -90,6 +90,13 @@ void stream_set_counters(struct stream *s, struct counters *counters)
     s->counters = counters;
 }
 
+void stream_set_loop(struct stream *s, struct loop *loop)
+{
+    for (size_t i = 0; i < s->sink_count; i++) {
+        if (s->sinks[i]->moved) s->sinks[i]->moved(s->sinks[i], loop);
+    }
+}
+
 static struct track **track_in(struct track_set *set, enum media_kind kind, uint8_t track)
 {
     assert(kind == MEDIA_VIDEO ? track == 0 : track < AUDIO_TRACKS_MAX);

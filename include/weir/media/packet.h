@@ -32,6 +32,8 @@ struct media_metadata {
     int64_t arrival_us;
 };
 
+struct loop;
+
 /* Where frames go: packager, ladder, recorder. All calls come from the stream's owning thread, in stream order:
  * tracks, era, push, push, ..., tracks, era, push, ..., lost, era, push, ..., end, destroy. */
 struct packet_sink {
@@ -44,6 +46,9 @@ struct packet_sink {
     void (*push)(struct packet_sink *sink, const struct media_packet *packet);
     /* Optional: NULL in sinks that do not care. The payload is lent like a packet's. Only within an era. */
     void (*metadata)(struct packet_sink *sink, const struct media_metadata *metadata);
+    /* Optional. Whose thread the calls come from, from now on; NULL: the stream is on its way to another loop. For sinks that get something
+     * from elsewhere and must bring it to the stream's thread. */
+    void (*moved)(struct packet_sink *sink, struct loop *loop);
     /* Time passes without packets: called a few times a second by the owner. */
     void (*tick)(struct packet_sink *sink, int64_t now_us);
     /* The publisher is gone and may come back: publish what is whole. The next thing is era or end. */

@@ -49,6 +49,8 @@ const struct stream_policy *stream_policy(const struct stream *s);
 WEIR_MUST_CHECK enum weir_err stream_add_sink(struct stream *s, struct packet_sink *sink);
 /* The counters of the loop that owns the stream now. */
 void stream_set_counters(struct stream *s, struct counters *counters);
+/* The loop that owns the stream from now on, for sinks that want to know; NULL: it is on its way. Not touched here. */
+void stream_set_loop(struct stream *s, struct loop *loop);
 
 /* A frame as ingest got it. config-less codecs and in-band parameter sets are handled inside. */
 struct stream_frame {
