@@ -4,6 +4,7 @@
 #include <string.h>
 #include <weir/base/clock.h>
 
+#include "api_ladder.h"
 #include "pages.h"
 
 #define JSON_TYPE "application/json; charset=utf-8"
@@ -139,7 +140,7 @@ static void write_play_url(struct byte_writer *w, const char *name)
     write_u8(w, 0);
 }
 
-static json_t *stream_json(struct live_edge *edge)
+static json_t *stream_json(struct house *h, struct live_edge *edge)
 {
     struct edge_figures *f = live_edge_figures(edge);
     const uint64_t started_us = figure_read(&f->started_wall_us), last_us = figure_read(&f->last_frame_us);
@@ -157,6 +158,8 @@ static json_t *stream_json(struct live_edge *edge)
     set(o, "tracks", tracks_json(edge));
     set(o, "unsupported_tracks", unsupported_json(edge));
     set(o, "renditions", renditions_json(edge));
+    json_t *ladder = ladder_json(house_ladders(h), live_edge_name(edge));
+    if (ladder) set(o, "ladder", ladder);
     set_number(o, "bitrate_bps", figure_read(&f->bitrate_bps));
     set(o, "fps", json_real((double)figure_read(&f->fps_milli) / 1000));
     set_number(o, "keyframe_interval_ms", figure_read(&f->keyframe_interval_ms));
@@ -199,7 +202,7 @@ static bool reply_streams(struct house *h, struct http_reply *reply)
     json_t *root = json_object(), *list = json_array();
     const size_t count = edges ? registry_list(house_registry(h), edges, STREAMS_MAX) : 0;
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, stream_json(edges[i]));
+        json_array_append_new(list, stream_json(h, edges[i]));
         live_edge_unref(edges[i]);
     }
     free(edges);
@@ -211,7 +214,7 @@ static bool reply_stream(struct house *h, const char *name, struct http_reply *r
 {
     struct live_edge *edge = registry_find(house_registry(h), name, strlen(name));
     if (!edge) return false;
-    json_t *o = stream_json(edge);
+    json_t *o = stream_json(h, edge);
     live_edge_unref(edge);
     return reply_json(reply, o);
 }
@@ -228,6 +231,17 @@ static json_t *dvr_json(struct archive *archive)
     set_number(o, "queued_bytes", f.queued_bytes);
     set_number(o, "objects", f.objects);
     set_number(o, "streams", f.shelves);
+    return o;
+}
+
+/* What is known so far: asking does not probe. */
+static json_t *transcode_json(struct transcoder *transcoder)
+{
+    struct backend_report *reports = calloc(BACKENDS_MAX, sizeof *reports);
+    const size_t count = reports ? transcoder_known(transcoder, reports) : 0;
+    json_t *o = json_object();
+    set(o, "backends", backends_json(reports, count));
+    free(reports);
     return o;
 }
 
@@ -257,6 +271,7 @@ static bool reply_server(struct house *h, struct http_reply *reply)
     set_number(root, "srt_connections", house_srt_connections(h));
     set_number(root, "http_connections", house_http_connections(h));
     if (house_archive(h)) set(root, "dvr", dvr_json(house_archive(h)));
+    if (house_transcoder(h)) set(root, "transcode", transcode_json(house_transcoder(h)));
     return reply_json(reply, root);
 }
 

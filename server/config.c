@@ -35,7 +35,9 @@ void config_init(struct config *c)
                                .part_us = 500000,
                                .can_skip = true,
                                .vod_keep_us = 3600 * 1000000LL,
-                               .container = CONTAINER_CMAF } },
+                               .container = CONTAINER_CMAF },
+                      .ladder = { .backend = "auto", .latency = LADDER_LATENCY_LOW } },
+        .transcode_share = 80,
         .dvr_bytes = 16 * 1000000000LL,
         .gather_us = RTMP_GATHER_US,
         .idle_us = RTMP_IDLE_US_MAX,
@@ -134,6 +136,20 @@ static enum weir_err check_dvr(const struct config_path *path, struct config_err
     return WEIR_CONFIG;
 }
 
+static enum weir_err check_ladder(const struct config_path *path, struct config_error *error)
+{
+    const struct config_ladder *l = &path->ladder;
+    const char *what = NULL;
+    if (l->requires_gpu && !strcmp(l->backend, "cpu"))
+        what = "transcode.require_gpu is set and transcode.backend is cpu; take one of the two out";
+    else if (l->is_on && path->hls.container == CONTAINER_TS)
+        what =
+            "ladder makes CMAF renditions, and with hls.container ts nobody is told of them; take one of the two out";
+    if (!what) return WEIR_OK;
+    snprintf(error->text, sizeof error->text, "paths \"%.80s\": %s", path->pattern, what);
+    return WEIR_CONFIG;
+}
+
 static enum weir_err check_path(const struct config_path *path, struct config_error *error)
 {
     const struct config_hls *hls = &path->hls;
@@ -163,7 +179,8 @@ static enum weir_err check_path(const struct config_path *path, struct config_er
             path->pattern);
         return WEIR_CONFIG;
     }
-    return check_dvr(path, error);
+    const enum weir_err err = check_dvr(path, error);
+    return err ? err : check_ladder(path, error);
 }
 
 /* A certificate alone is enough to have both: on their usual ports, unless said otherwise. */
@@ -224,11 +241,18 @@ void config_srt_options(const struct config *c, const struct config_srt_port *po
     srt_options_overlay(options, &path->srt);
 }
 
+bool config_has_ladder(const struct config *c)
+{
+    bool has_one = c->defaults.ladder.is_on;
+    for (size_t i = 0; i < c->path_count; i++) has_one |= c->paths[i].ladder.is_on;
+    return has_one;
+}
+
 void config_policy(const struct config_path *path, struct stream_policy *policy)
 {
     *policy = (struct stream_policy){
         .may_take_over = path->may_take_over,
-        .hold_us = path->hls.hold_us,
+        .hold_us = path->ladder.is_on && path->hls.hold_us < LADDER_DRAIN_US ? LADDER_DRAIN_US : path->hls.hold_us,
         .segment_us = path->hls.segment_us,
         .segment_max_us = longest_segment_us(&path->hls),
         .window_us = path->hls.window_us,

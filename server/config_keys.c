@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/transcode/backend.h>
+
+#include "config_rung.h"
 
 #define SECOND 1000000LL
 #define MILLION 1000000LL
 #define AT(field) offsetof(struct config, field)
+#define DEFAULT_AT(field) offsetof(struct config, defaults.field)
 #define PATH_AT(field) offsetof(struct config_path, field)
 #define ADDRESSES "a list of address:port, for example [\"0.0.0.0:1935\"]"
 #define SRT_AT(field) offsetof(struct config, srt_options.field)
@@ -24,7 +28,20 @@
 #define PART "a duration from 100ms to 2s, or no (no low latency)"
 #define HOLD_BACK "a duration from 200ms to 20s"
 #define CONTAINER "cmaf or ts"
+#define LADDER "auto, no, or a list of rungs, for example [source, {height: 720, bitrate: 2500k}]"
+#define BACKEND "auto, nvidia, nvidia-split, vaapi, qsv or cpu"
+#define LATENCY "low or normal"
+#define GPUS "all, or a list of device numbers from 0 to 63, for example [0, 1]"
 #define DAMAGE "drop (up to the next frame where decoding may begin) or pass"
+
+/* The same for all and for a path. */
+#define LADDER_KEYS(at)                                                                                                \
+    { "ladder", KEY_LADDER, at(ladder), 0, 0, LADDER },                                                                \
+        { "transcode.backend", KEY_BACKEND, at(ladder.backend), 0, 0, BACKEND },                                       \
+        { "transcode.require_gpu", KEY_BOOL, at(ladder.requires_gpu), 0, 0, "yes or no" },                             \
+    {                                                                                                                  \
+        "transcode.latency", KEY_LATENCY, at(ladder.latency), 0, 0, LATENCY                                            \
+    }
 
 /* The same for all, for a port and for a path. */
 #define SRT_KEYS(prefix, at)                                                                                           \
@@ -86,6 +103,9 @@ static const struct config_key keys[] = {
     { "srt.attempts", KEY_COUNT, AT(srt_attempts), 1, 10000, "a number per second from 1 to 10000" },
     { "srt.attempts_per_address", KEY_COUNT, AT(srt_attempts_per_address), 1, 10000,
       "a number per second from 1 to 10000" },
+    LADDER_KEYS(DEFAULT_AT),
+    { "transcode.share", KEY_COUNT, AT(transcode_share), 1, 100, "percent of the cores, from 1 to 100" },
+    { "transcode.gpus", KEY_GPUS, AT(gpus), 0, 63, GPUS },
     { "delivery.origins", KEY_ORIGINS, AT(origins), 0, 0,
       "\"*\", or a list of origins, for example [\"https://example.com\"]" },
     { "delivery.connections", KEY_COUNT, AT(http_connections), 1, 1000000, "a number from 1 to 1000000" },
@@ -117,7 +137,7 @@ static const struct config_key path_keys[] = {
     { "hls.dvr_stream_bytes", KEY_AMOUNT, PATH_AT(hls.dvr_stream_bytes), 0, INT64_MAX, STREAM_BYTES },
     { "hls.type", KEY_HLS_TYPE, PATH_AT(hls.is_event), 0, 0, "sliding or event" },
     { "hls.vod_keep", KEY_DURATION, PATH_AT(hls.vod_keep_us), 0, VOD_MAX, "a duration from 0s to 2160h" },
-    { "ladder", KEY_LATER, 0, 0, 0, "" },
+    LADDER_KEYS(PATH_AT),
     SRT_KEYS("srt.", SRT_PATH_AT),
     { "pull", KEY_SRT_URL, PATH_AT(pull), 0, 0, "srt://HOST:PORT?streamid=..." },
 };
@@ -284,6 +304,8 @@ static bool parse_choice(const char *text, enum key_kind kind, int64_t *out)
         { KEY_CIPHER, "16", 16 },
         { KEY_CIPHER, "24", 24 },
         { KEY_CIPHER, "32", 32 },
+        { KEY_LATENCY, "low", LADDER_LATENCY_LOW },
+        { KEY_LATENCY, "normal", LADDER_LATENCY_NORMAL },
         { KEY_CONTAINER, "cmaf", CONTAINER_CMAF },
         { KEY_CONTAINER, "ts", CONTAINER_TS },
     };
@@ -372,18 +394,38 @@ static bool parse_text(const char *text, const struct config_key *key, char *out
     return true;
 }
 
+static bool parse_backend(const char *text, char *out)
+{
+    if (!backend_name_is_known(text)) return false;
+    snprintf(out, RUNG_WORD_BYTES, "%s", text);
+    return true;
+}
+
+static bool parse_gpus(const char *const *values, size_t count, uint64_t *out)
+{
+    static const struct config_key number = { .min = 0, .max = 63 };
+    uint64_t bits = 0;
+    uint32_t index;
+    const bool is_all = count == 1 && !strcmp(values[0], "all");
+    if (!count) return false;
+    for (size_t i = 0; i < count && !is_all; i++) {
+        if (!parse_count(values[i], &number, &index)) return false;
+        bits |= 1ull << index;
+    }
+    memcpy(out, &bits, sizeof bits);
+    return true;
+}
+
 enum weir_err config_key_apply(const struct config_key *key, void *base, const char *const *values, size_t count,
                                struct config_error *error)
 {
-    if (key->kind == KEY_LATER) {
-        snprintf(error->text, sizeof error->text, "%s: not in this version of weir yet; take the line out", key->name);
-        return WEIR_CONFIG;
-    }
     void *field = (char *)base + key->offset;
     if (key->kind == KEY_ADDRESSES)
         return parse_addresses(values, count, field) ? WEIR_OK : wrong(error, key, count ? values[0] : "");
     if (key->kind == KEY_ORIGINS)
         return parse_origins(values, count, field) ? WEIR_OK : wrong(error, key, count ? values[0] : "");
+    if (key->kind == KEY_GPUS)
+        return parse_gpus(values, count, field) ? WEIR_OK : wrong(error, key, count ? values[0] : "");
     if (count != 1) return wrong(error, key, count ? "a list" : "");
     const char *value = values[0];
     if (key->kind == KEY_SRT_URL) return parse_srt_url(value, key, field, error);
@@ -398,6 +440,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_AMOUNT: is_right = parse_amount(value, key, field); break;
     case KEY_SWITCH:
     case KEY_SRT_MODE:
+    case KEY_LATENCY:
     case KEY_CONTAINER:
     case KEY_HLS_TYPE:
     case KEY_CIPHER: is_right = parse_choice(value, key->kind, field); break;
@@ -409,10 +452,17 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_PART: is_right = parse_part(value, key, field); break;
     case KEY_DAMAGE: is_right = parse_damage(value, field); break;
     case KEY_BOOL: is_right = parse_bool(value, field); break;
+    case KEY_LADDER: is_right = config_ladder_parse_word(value, field); break;
+    case KEY_BACKEND: is_right = parse_backend(value, field); break;
+    case KEY_SCALE:
+    case KEY_FRAME_RATE:
+    case KEY_VIDEO_CODEC:
+    case KEY_PROFILE:
+    case KEY_PRESET: is_right = config_rung_parse(key, value, field); break;
     case KEY_ADDRESSES:
     case KEY_ORIGINS:
-    case KEY_SRT_URL:
-    case KEY_LATER: break;
+    case KEY_GPUS:
+    case KEY_SRT_URL: break;
     }
     return is_right ? WEIR_OK : wrong(error, key, value);
 }

@@ -24,7 +24,16 @@ enum key_kind {
     KEY_DAMAGE,
     KEY_SECRET, /* in a file only, so that no process list shows it */
     KEY_SRT_URL,
-    KEY_LATER
+    KEY_LADDER,  /* struct config_ladder: a word; in a file also a list of rungs */
+    KEY_BACKEND, /* char[RUNG_WORD_BYTES] */
+    KEY_LATENCY, /* int64_t: enum ladder_latency */
+    KEY_GPUS,    /* uint64_t: a bit for each number */
+    /* of a rung (config_rung.h) */
+    KEY_SCALE,
+    KEY_FRAME_RATE,
+    KEY_VIDEO_CODEC,
+    KEY_PROFILE,
+    KEY_PRESET,
 };
 
 struct config_key {
@@ -38,7 +47,7 @@ struct config_key {
 /* Whether it takes several values. */
 static inline bool config_key_is_list(const struct config_key *key)
 {
-    return key->kind == KEY_ADDRESSES || key->kind == KEY_ORIGINS;
+    return key->kind == KEY_ADDRESSES || key->kind == KEY_ORIGINS || key->kind == KEY_GPUS;
 }
 
 /* NULL: no such key. */

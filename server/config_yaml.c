@@ -10,6 +10,7 @@
 
 #include "config_internal.h"
 #include "config_keys.h"
+#include "config_rung.h"
 
 #define DEPTH_MAX 8
 
@@ -46,7 +47,7 @@ static enum weir_err apply(struct reader *r, const struct config_key *key, void 
             if (!text) return fail_at(r, node, "expected a list of texts");
             values[count++] = text;
         }
-    } else if (key->kind != KEY_LATER) {
+    } else {
         char text[256];
         snprintf(text, sizeof text, "%s: expected %s", key->name, key->expected);
         return fail_at(r, node, text);
@@ -60,10 +61,17 @@ typedef const struct config_key *key_finder(const char *name);
 
 static enum weir_err read_paths(struct reader *r, const yaml_node_t *node);
 static enum weir_err read_srt_ports(struct reader *r, const yaml_node_t *node);
+static enum weir_err read_rungs(struct reader *r, const yaml_node_t *node, struct config_ladder *ladder);
 
-static enum weir_err unknown_key(struct reader *r, const yaml_node_t *node, const char *name)
+static enum weir_err unknown_key(struct reader *r, const yaml_node_t *node, const char *name, key_finder *finder)
 {
     char text[256];
+    if (finder == config_rung_key_find) {
+        snprintf(text, sizeof text,
+                 "%.80s: no such key; a rung has name, height or scale, fps, bitrate, maxrate, codec, profile, preset",
+                 name);
+        return fail_at(r, node, text);
+    }
     const char *near = config_key_near(name);
     snprintf(text, sizeof text, "%.80s: no such key%s%s%s", name, near ? "; did you mean " : "", near ? near : "",
              near ? "?" : "");
@@ -90,15 +98,48 @@ static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, con
             err = read_paths(r, value);
         else if (base == r->config && !strcmp(name, "srt.ports"))
             err = read_srt_ports(r, value);
+        else if (key && key->kind == KEY_LADDER && value->type == YAML_SEQUENCE_NODE)
+            err = read_rungs(r, value, (struct config_ladder *)((char *)base + key->offset));
         else if (key)
             err = apply(r, key, base, value);
         else if (value->type == YAML_MAPPING_NODE)
             err = read_mapping(r, value, name, finder, base, depth + 1);
         else
-            err = unknown_key(r, key_node, name);
+            err = unknown_key(r, key_node, name, finder);
         if (err) return err;
     }
     return WEIR_OK;
+}
+
+/* "source" is the stream as it came; anything else is encoded. */
+static enum weir_err read_rung(struct reader *r, const yaml_node_t *node, struct config_ladder *ladder)
+{
+    struct rung_config *rung = &ladder->wish.rungs[ladder->wish.rung_count];
+    *rung = (struct rung_config){ .kind = RUNG_ENCODED };
+    const char *word = scalar(node);
+    enum weir_err err = WEIR_OK;
+    if (!word)
+        err = read_mapping(r, node, "", config_rung_key_find, rung, 1);
+    else if (!strcmp(word, "source"))
+        rung->kind = RUNG_PASSTHROUGH;
+    else
+        err = fail_at(r, node, "ladder: expected source, or what a rung is, for example {height: 720, bitrate: 2500k}");
+    if (err) return err;
+    const char *wrong = config_ladder_rung_done(ladder);
+    return wrong ? fail_at(r, node, wrong) : WEIR_OK;
+}
+
+static enum weir_err read_rungs(struct reader *r, const yaml_node_t *node, struct config_ladder *ladder)
+{
+    ladder->is_on = true;
+    ladder->wish = (struct ladder_config){ .rung_count = 0 };
+    for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++) {
+        const yaml_node_t *item = yaml_document_get_node(&r->document, *i);
+        if (ladder->wish.rung_count == LADDER_RUNGS_MAX) return fail_at(r, item, "ladder: more than 8 rungs");
+        const enum weir_err err = read_rung(r, item, ladder);
+        if (err) return err;
+    }
+    return ladder->wish.rung_count ? WEIR_OK : fail_at(r, node, "ladder: expected at least one rung, auto, or no");
 }
 
 /* One canonical name and no pattern. */

@@ -17,6 +17,7 @@
 
 #include "house_dvr.h"
 #include "house_srt.h"
+#include "house_transcode.h"
 #include "pages.h"
 #include "state.h"
 
@@ -37,7 +38,8 @@ struct house {
     struct rtmp_server *rtmp;
     struct http_server *http;
     struct house_srt *srt;
-    struct house_dvr *dvr; /* NULL: no stream is kept on disk */
+    struct house_dvr *dvr;             /* NULL: no stream is kept on disk */
+    struct house_transcode *transcode; /* NULL: no path has a ladder */
     struct house_listener listeners[5 * CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX];
     size_t listener_count;
     struct packager_config packager;
@@ -55,8 +57,11 @@ static enum weir_err furnish(void *context, struct stream *stream)
 {
     struct house *h = context;
     struct packager_config config = h->packager;
+    const struct config_ladder *ladder = house_transcode_wish(h->transcode, stream_name(stream));
     config.shelf = house_dvr_shelf(h->dvr, stream_name(stream), stream_policy(stream));
+    config.awaits_rungs = ladder != NULL;
     struct packet_sink *packager = packager_create(stream_edge(stream), stream_policy(stream), &config);
+    if (packager && ladder) packager = house_transcode_furnish(h->transcode, stream, packager, ladder);
     return packager ? stream_add_sink(stream, packager) : WEIR_NOMEM;
 }
 
@@ -208,6 +213,7 @@ static enum weir_err build(struct house *h, struct config_error *error)
         .silent_us = h->config->silent_us,
         .retain_us = RETAIN_ENDED_US,
     };
+    if (!err) err = house_transcode_create(&h->transcode, h->config);
     if (!err) err = registry_create(&h->registry, &registry);
     if (!err) err = create_loops(h);
     if (!err && create_tls(h, error)) return WEIR_CONFIG;
@@ -288,6 +294,7 @@ void house_destroy(struct house *h)
     drain_loops(h);
     tls_server_destroy(h->tls);
     registry_destroy(h->registry);
+    house_transcode_destroy(h->transcode);
     house_dvr_destroy(h->dvr);
     house_srt_destroy(h->srt);
     for (size_t i = 0; i < h->loop_count; i++) loop_destroy(h->loops[i]);
@@ -403,6 +410,16 @@ void house_tidy(struct house *h)
     if (!h->tidies_left) return;
     h->tidies_left--;
     malloc_trim(0);
+}
+
+struct ladder_board *house_ladders(const struct house *h)
+{
+    return house_transcode_board(h->transcode);
+}
+
+struct transcoder *house_transcoder(const struct house *h)
+{
+    return house_transcode_transcoder(h->transcode);
 }
 
 struct archive *house_archive(const struct house *h)

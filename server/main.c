@@ -10,10 +10,11 @@
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
-#include <weir/ingest/srt_server.h>
 #include <weir/server/cert_dev.h>
 #include <weir/server/config.h>
 #include <weir/server/house.h>
+
+#include "capabilities.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 3 };
 #define SETS_MAX 128
@@ -25,7 +26,8 @@ static const char usage[] =
     "\n"
     "usage: weir serve [-c weir.yaml] [--set key=value]...   run the server; needs no configuration\n"
     "       weir check -c weir.yaml                          read a configuration and say what is wrong with it\n"
-    "       weir capabilities                                what this build can take in and give out\n"
+    "       weir capabilities [--json]                       what this build takes in and gives out, and what encodes "
+    "here\n"
     "       weir cert dev [--dir DIR] [--name HOST]          make a certificate for trying out HTTPS and RTMPS\n"
     "       weir version\n"
     "\n"
@@ -263,19 +265,13 @@ static int cert(int argc, char **argv)
     return EXIT_SUCCESS;
 }
 
-static int capabilities(void)
+static int capabilities(int argc, char **argv)
 {
-    struct srt_library_facts srt;
-    srt_library_describe(&srt);
-    puts("ingest     rtmp, rtmps (plain and digest handshake, Enhanced RTMP v1 and v2)");
-    printf("           srt (libsrt %u.%u.%u; encryption: %s; bonding: %s)\n", srt.version_major, srt.version_minor,
-           srt.version_patch, srt.has_encryption ? "AES" : "not in this libsrt",
-           srt.has_groups ? "yes" : "unavailable, this libsrt was built without it");
-    puts("video in   h264 hevc av1 vp9\n"
-         "audio in   aac mp3 opus flac ac3 eac3\n"
-         "out        hls (cmaf segments) over http and https\n"
-         "transcode  none in this version: streams are passed through");
-    return EXIT_SUCCESS;
+    const bool as_json = argc == 3 && !strcmp(argv[2], "--json");
+    if (argc > 2 && !as_json) return complain("capabilities takes --json or nothing");
+    const enum weir_err err = capabilities_print(as_json);
+    if (err) fprintf(stderr, "weir: %s\n", err_name(err));
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -294,7 +290,7 @@ int main(int argc, char **argv)
         puts("weir " WEIR_VERSION);
         return EXIT_SUCCESS;
     }
-    if (!strcmp(command, "capabilities")) return capabilities();
+    if (!strcmp(command, "capabilities")) return capabilities(argc, argv);
     if (!strcmp(command, "cert")) return cert(argc, argv);
     const int failed = parse_arguments(argc, argv, &arguments);
     if (failed) return failed < 0 ? EXIT_SUCCESS : failed;

@@ -5,6 +5,7 @@
 #include <weir/base/bytes.h>
 #include <weir/base/clock.h>
 
+#include "metrics_internal.h"
 #include "pages.h"
 
 #define METRICS_BYTES_MAX (16 * MIB)
@@ -38,8 +39,8 @@ static void gauge(struct byte_writer *w, const char *name, const char *help, uin
                  (unsigned long long)value);
 }
 
-/* A label value: backslash, quote and newline are escaped (exposition format 0.0.4). */
-static void write_label(struct byte_writer *w, const char *text)
+/* Backslash and quote are escaped; a name holds no newline. */
+void metrics_write_label(struct byte_writer *w, const char *text)
 {
     for (; *text; text++) {
         if (*text == '\\' || *text == '"') write_u8(w, '\\');
@@ -142,7 +143,7 @@ static void write_metric(struct byte_writer *w, const struct stream_metric *metr
             !atomic_load_explicit(&live_edge_figures(edges[i])->transport.has_figures, memory_order_relaxed))
             continue;
         write_format(w, "weir_%s%s{stream=\"", metric->name, ending);
-        write_label(w, live_edge_name(edges[i]));
+        metrics_write_label(w, live_edge_name(edges[i]));
         write_format(w, "\"} %llu\n", (unsigned long long)metric->read(edges[i], now_us));
     }
 }
@@ -192,6 +193,7 @@ struct frozen *metrics_render(struct house *h)
     if (house_archive(h)) write_dvr(&w, house_archive(h));
     write_counters(&w, h);
     write_streams(&w, h);
+    metrics_write_ladders(&w, h);
     struct frozen *text = byte_writer_freeze(&w);
     byte_writer_deinit(&w);
     return text;

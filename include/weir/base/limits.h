@@ -106,7 +106,11 @@
 #define LADDER_FRAMES_WAITING_MAX 2       /* in front of an encoder: the decoder waits; behind a stalled one: drop */
 #define LADDER_IN_FLIGHT_MAX 256          /* frames inside an encoder: replace it */
 #define LADDER_STALL_US 1500000           /* an encoder or decoder that has work and does not answer: replace it */
-#define CAPTION_BYTES_MAX (31 * 3)        /* of one frame (CEA-708 cc_count is five bits): drop the oldest */
+#define LADDER_MAIL_BYTES_MAX                                                                                          \
+    (32 * MIB)                          /* encoded and not taken by the stream's loop: drop up to the rung's next IDR */
+#define LADDER_MAIL_ITEMS_MAX 4096      /* the same, by count */
+#define LADDER_DRAIN_US (2 * 1000000LL) /* a stream with a ladder is held at least so long: what is inside comes out */
+#define CAPTION_BYTES_MAX (31 * 3)      /* of one frame (CEA-708 cc_count is five bits): drop the oldest */
 
 /* -- HTTP -- */
 #define HTTP_CONNECTIONS_MAX 20000          /* answer 503 and close (delivery.connections) */

@@ -10,6 +10,7 @@
 #include <weir/base/limits.h>
 #include <weir/ingest/srt_url.h>
 #include <weir/stream/stream.h>
+#include <weir/transcode/ladder_plan.h>
 
 #define CONFIG_LIST_MAX 16 /* values of any key */
 #define CONFIG_ADDRESSES_MAX 8
@@ -57,6 +58,15 @@ struct config_srt_port {
     struct srt_options options;
 };
 
+/* What a path says of transcoding. */
+struct config_ladder {
+    bool is_on;
+    struct ladder_config wish;
+    char backend[RUNG_WORD_BYTES];
+    bool requires_gpu;
+    int64_t latency; /* enum ladder_latency */
+};
+
 struct config_path {
     char pattern[CONFIG_TEXT_BYTES]; /* fnmatch; `*` also matches slashes */
     enum config_access access;
@@ -64,7 +74,8 @@ struct config_path {
     bool may_take_over;
     enum damage_policy on_damage;
     struct config_hls hls;
-    struct srt_options srt;           /* what this path says of its own */
+    struct srt_options srt; /* what this path says of its own */
+    struct config_ladder ladder;
     char pull[SRT_URL_BYTES_MAX + 1]; /* "": publishers come to us. Holds secrets */
 };
 
@@ -82,7 +93,9 @@ struct config {
     char srt_stream[STREAM_NAME_BYTES_MAX + 1];
     int64_t srt_default_mode; /* enum srt_mode */
     uint32_t srt_connections, srt_connections_per_address, srt_attempts, srt_attempts_per_address;
-    int64_t dvr_bytes; /* on disk, of all streams */
+    int64_t dvr_bytes;        /* on disk, of all streams */
+    uint32_t transcode_share; /* percent of the cores, for all ladders together */
+    uint64_t gpus;            /* bits of device numbers; 0: all */
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
     uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
     uint32_t loops;                    /* 0: one per core */
@@ -113,6 +126,7 @@ const struct config_path *config_path_for(const struct config *c, const char *st
 void config_srt_options(const struct config *c, const struct config_srt_port *port, const struct config_path *path,
                         struct srt_options *options);
 void config_policy(const struct config_path *path, struct stream_policy *policy);
+bool config_has_ladder(const struct config *c); /* any path has one */
 
 /* "250ms", "2s", "1.5s", "2m", "1h"; plain numbers are refused: a time without a unit is a question. */
 WEIR_MUST_CHECK bool duration_parse(const char *text, int64_t *us);

@@ -9,6 +9,8 @@
 #include <weir/stream/registry.h>
 
 struct house;
+struct ladder_board;
+struct transcoder;
 
 struct house_listener {
     const char *protocol; /* "rtmp", "rtmps", "srt", "http", "https" */
@@ -43,6 +45,9 @@ uint32_t house_http_connections(const struct house *h);
 #define HOUSE_COUNTERS_MAX (LOOPS_MAX + 2 * (CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX) + 2)
 size_t house_counters(const struct house *h, const struct counters *out[HOUSE_COUNTERS_MAX]);
 struct archive *house_archive(const struct house *h); /* lent; NULL: no stream is kept on disk */
+/* Lent; NULL: no path has a ladder. */
+struct ladder_board *house_ladders(const struct house *h);
+struct transcoder *house_transcoder(const struct house *h);
 bool house_is_ready(const struct house *h);
 /* Every few seconds, on the main thread: after a crowd has left, its memory goes back to the kernel. The allocator keeps free
  * pages below the top of its heaps for ever otherwise. */

@@ -91,6 +91,33 @@ static const struct {
     { "hls:\n  part: 50ms\n", "weir.yaml:2:", "from 100ms to 2s, or no" },
     { "hls:\n  part: yes\n", "weir.yaml:2:", "from 100ms to 2s, or no" },
     { "publish:\n  on_damage: hide\n", "weir.yaml:2:", "expected drop" },
+    { "ladder: yes\n", "weir.yaml:1:", "auto, no, or a list of rungs" },
+    { "ladder: {height: 720}\n", "weir.yaml:1:", "auto, no, or a list of rungs" },
+    { "ladder: []\n", "weir.yaml:1:", "at least one rung" },
+    { "ladder:\n  - source\n  - 720p\n", "weir.yaml:3:", "expected source, or what a rung is" },
+    { "ladder:\n  - source\n  - source\n", "weir.yaml:3:", "two rungs pass the source through" },
+    { "ladder:\n  - height: 720\n    bitrat: 1M\n", "weir.yaml:3:", "a rung has name, height" },
+    { "ladder:\n  - height: 720\n    bitrate: 1Mbit\n", "weir.yaml:3:", "bits per second from 10k" },
+    { "ladder:\n  - {height: 720, scale: 1/2}\n", "weir.yaml:2:", "not both" },
+    { "ladder:\n  - {scale: 2}\n", "weir.yaml:2:", "at most 1" },
+    { "ladder:\n  - {height: 10}\n", "weir.yaml:2:", "from 32 to 8192" },
+    { "ladder:\n  - {name: video}\n", "weir.yaml:2:", "may not be called audio or video" },
+    { "ladder:\n  - {name: a/b}\n", "weir.yaml:2:", "letters, digits" },
+    { "ladder:\n  - {name: a}\n  - {name: a}\n", "weir.yaml:3:", "the same name" },
+    { "ladder:\n  - {bitrate: 2M, maxrate: 1M}\n", "weir.yaml:2:", "below its bitrate" },
+    { "ladder:\n  - {codec: vp9}\n", "weir.yaml:2:", "h264, hevc or av1" },
+    { "ladder:\n  - {codec: hevc, profile: high}\n", "weir.yaml:2:", "main or main10" },
+    { "ladder:\n  - {profile: main10}\n", "weir.yaml:2:", "baseline, main or high" },
+    { "ladder:\n  - {codec: av1, profile: main}\n", "weir.yaml:2:", "take the line out" },
+    { "ladder:\n  - {preset: quick}\n", "weir.yaml:2:", "ultrafast, superfast" },
+    { "ladder:\n  - {fps: 0.5}\n", "weir.yaml:2:", "from 1 to 300" },
+    { "ladder: [source, {}, {name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}, {name: g}]\n",
+      "weir.yaml:1:", "more than 8 rungs" },
+    { "paths:\n  - match: x\n    ladder: 3\n", "weir.yaml:3:", "auto, no, or a list" },
+    { "paths:\n  - match: x\n    transcode: {backend: cuda}\n", "weir.yaml:3:", "nvidia-split" },
+    { "transcode: {gpus: [0, x]}\n", "weir.yaml:1:", "device numbers" },
+    { "transcode: {gpus: [64]}\n", "weir.yaml:1:", "from 0 to 63" },
+    { "transcode: {share: 0}\n", "weir.yaml:1:", "from 1 to 100" },
     { "hls: [1, 2\n", "weir.yaml:", "" },
     { "- a\n", "weir.yaml:1:", "expected `key: value`" },
     { "a: {b: {c: {d: {e: {f: {g: {h: {i: {j: 1}}}}}}}}}\n", "weir.yaml:1:", "" },
@@ -135,6 +162,68 @@ static void set_takes_the_same_keys(void **unused_state)
     assert_int_equal(config_set(&c, "hls.segment=5s", &error), WEIR_OK);
     assert_int_equal(config_check(&c, &error), WEIR_CONFIG);
     assert_non_null(strstr(error.text, "three segments"));
+    config_deinit(&c);
+}
+
+static void a_ladder_is_read(void **unused_state)
+{
+    struct config c;
+    struct config_error error;
+    assert_int_equal(
+        load(&c,
+             "paths:\n"
+             "  - match: live/plain\n"
+             "    ladder: no\n"
+             "  - match: live/vip\n"
+             "    transcode: {backend: nvidia, require_gpu: yes, latency: normal}\n"
+             "    hls: {hold: 0s}\n"
+             "    ladder:\n"
+             "      - source\n"
+             "      - {name: hd, height: 720, fps: 29.97, bitrate: 2500k, maxrate: 3M, codec: hevc, profile: "
+             "main10, preset: fast}\n"
+             "      - {scale: 1/3}\n"
+             "      - {scale: 0.25, preset: ultrafast}\n"
+             "ladder: auto\n"
+             "transcode: {backend: vaapi, share: 50, gpus: [0, 5]}\n",
+             &error),
+        WEIR_OK);
+    assert_int_equal(config_check(&c, &error), WEIR_OK);
+    assert_true(config_has_ladder(&c));
+    assert_int_equal(c.transcode_share, 50);
+    assert_true(c.gpus == 0x21);
+    const struct config_ladder *vip = &config_path_for(&c, "live/vip")->ladder;
+    assert_true(vip->is_on && !vip->wish.is_auto && vip->requires_gpu && vip->latency == LADDER_LATENCY_NORMAL);
+    assert_string_equal(vip->backend, "nvidia");
+    assert_int_equal(vip->wish.rung_count, 4);
+    const struct rung_config *r = vip->wish.rungs;
+    assert_int_equal(r[0].kind, RUNG_PASSTHROUGH);
+    assert_true(r[1].kind == RUNG_ENCODED && r[1].height == 720 && r[1].fps_max_milli == 29970 &&
+                r[1].bitrate_bps == 2500000 && r[1].max_rate_bps == 3000000 && r[1].codec == CODEC_HEVC);
+    assert_string_equal(r[1].name, "hd");
+    assert_string_equal(r[1].profile, "main10");
+    assert_string_equal(r[1].preset, "fast");
+    assert_true(r[2].scale_num == 1 && r[2].scale_den == 3 && !r[2].height);
+    assert_true(r[3].scale_num == 250 && r[3].scale_den == 1000);
+    assert_false(config_path_for(&c, "live/plain")->ladder.is_on);
+    const struct config_ladder *other = &config_path_for(&c, "x")->ladder;
+    assert_true(other->is_on && other->wish.is_auto && other->latency == LADDER_LATENCY_LOW);
+    assert_string_equal(other->backend, "vaapi");
+    /* what is inside the encoders needs time to come out */
+    struct stream_policy policy;
+    config_policy(config_path_for(&c, "live/vip"), &policy);
+    assert_int_equal(policy.hold_us, LADDER_DRAIN_US);
+    config_policy(config_path_for(&c, "live/plain"), &policy);
+    assert_int_equal(policy.hold_us, 30000000);
+    config_deinit(&c);
+
+    config_init(&c);
+    assert_false(config_has_ladder(&c));
+    assert_int_equal(config_set(&c, "ladder=auto", &error), WEIR_OK);
+    assert_true(config_has_ladder(&c));
+    assert_int_equal(config_set(&c, "transcode.gpus=all", &error), WEIR_OK);
+    assert_int_equal(config_set(&c, "hls.container=ts", &error), WEIR_OK);
+    assert_int_equal(config_check(&c, &error), WEIR_CONFIG);
+    assert_non_null(strstr(error.text, "hls.container ts"));
     config_deinit(&c);
 }
 
@@ -306,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_whole_file),
         cmocka_unit_test(errors_name_the_line_and_what_was_expected),
         cmocka_unit_test(set_takes_the_same_keys),
+        cmocka_unit_test(a_ladder_is_read),
         cmocka_unit_test(certificate_and_ports_belong_together),
         cmocka_unit_test(srt_options_of_path_port_and_all),
         cmocka_unit_test(amounts),

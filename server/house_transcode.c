@@ -1,0 +1,63 @@
+#include "house_transcode.h"
+
+#include <stdlib.h>
+#include <weir/base/log.h>
+
+#include "stream_ladder.h"
+
+#define LEAVE_US (3 * 1000000LL) /* for threads that are inside a codec when the house goes down */
+
+struct house_transcode {
+    const struct config *config;
+    struct transcoder *transcoder;
+    struct ladder_board *board;
+};
+
+enum weir_err house_transcode_create(struct house_transcode **out, const struct config *config)
+{
+    *out = NULL;
+    if (!config_has_ladder(config)) return WEIR_OK;
+    struct house_transcode *t = calloc(1, sizeof *t);
+    if (!t) return WEIR_NOMEM;
+    const struct transcoder_config options = { .share_percent = config->transcode_share, .devices = config->gpus };
+    t->config = config;
+    t->board = ladder_board_create();
+    const enum weir_err err = t->board ? transcoder_create(&t->transcoder, &options) : WEIR_NOMEM;
+    if (err) {
+        house_transcode_destroy(t);
+        return err;
+    }
+    transcoder_warm_up(t->transcoder);
+    *out = t;
+    return WEIR_OK;
+}
+
+void house_transcode_destroy(struct house_transcode *t)
+{
+    if (!t) return;
+    transcoder_destroy(t->transcoder, LEAVE_US); /* says itself what hangs, and leaves it alone */
+    ladder_board_destroy(t->board);
+    free(t);
+}
+
+const struct config_ladder *house_transcode_wish(const struct house_transcode *t, const char *stream_name)
+{
+    const struct config_ladder *wish = t ? &config_path_for(t->config, stream_name)->ladder : NULL;
+    return wish && wish->is_on ? wish : NULL;
+}
+
+struct packet_sink *house_transcode_furnish(struct house_transcode *t, const struct stream *stream,
+                                            struct packet_sink *packager, const struct config_ladder *wish)
+{
+    return stream_ladder_create(stream_name(stream), packager, wish, t->transcoder, t->board);
+}
+
+struct ladder_board *house_transcode_board(struct house_transcode *t)
+{
+    return t ? t->board : NULL;
+}
+
+struct transcoder *house_transcode_transcoder(struct house_transcode *t)
+{
+    return t ? t->transcoder : NULL;
+}

@@ -1,0 +1,168 @@
+"""A path with a ladder: several renditions that begin their segments on the same picture, over a reconnect, and nothing left behind."""
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import cmaf
+from harness import AAC, X264, Check, Server, ffmpeg, playlist, read_rendition, wait_for, wait_segments
+from test_reconnect import Follower
+
+CONFIG = """
+hls: {segment: 1s, window: 12s, hold: 3s}
+paths:
+  - match: live/*
+    ladder:
+      - source
+      - {height: 120, bitrate: 150k, preset: ultrafast}
+      - {name: small, height: 90, fps: 15, bitrate: 80k, preset: ultrafast}
+  - match: bare/*
+    ladder:
+      - {name: only, scale: 1/2, bitrate: 150k, preset: ultrafast}
+"""
+RUNGS = ("video", "120p", "small")
+CLIP_X264 = [*X264, "-g", "30", "-keyint_min", "30"]
+ALIVE = ("frames", "surfaces", "packets", "decoders", "scalers", "encoders", "threads")
+
+
+def make_clip(folder, seconds):
+    path = os.path.join(folder, "clip.flv")
+    subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30", "-f", "lavfi", "-i",
+                    "sine=frequency=440:sample_rate=48000", "-t", str(seconds), *CLIP_X264, *AAC, path], check=True, timeout=60)
+    return path
+
+
+def publish(url, clip):
+    return ffmpeg(url, "-c", "copy", inputs=[["-i", clip]])
+
+
+def packet_sums(path):
+    """One checksum per coded picture."""
+    out = subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-i", path, "-map", "0:v", "-c", "copy", "-f", "framemd5", "-"],
+                         capture_output=True, text=True, check=True, timeout=60).stdout
+    return [line.split(",")[-1].strip() for line in out.splitlines() if line and not line.startswith("#")]
+
+
+def gauge(server, name):
+    match = re.search(rf"^weir_transcode_{name} (-?\d+)$", server.text("/metrics"), re.M)
+    return int(match.group(1))
+
+
+def starts(server, name, rendition):
+    """Media sequence to the presentation tick of its segment's first picture; gaps are None."""
+    entries, result = read_rendition(server, name, rendition)[1], {}
+    for entry, fragment in entries:
+        if fragment and rendition != "video":  # the source's first segment may be cut inside a GOP, so that players start sooner
+            assert fragment.starts_with_sync, f"{rendition}/{entry.uri} begins with no keyframe"
+        result[entry.sequence] = fragment and fragment.time + fragment.samples[0][3]
+    return result
+
+
+def aligned(server, name, renditions):
+    """How many segments of the further renditions begin on the very tick of the first one's; any other tick is an error."""
+    reference, count = starts(server, name, renditions[0]), 0
+    for rendition in renditions[1:]:
+        for sequence, tick in starts(server, name, rendition).items():
+            if sequence in reference and None not in (tick, reference[sequence]):
+                assert tick == reference[sequence], f"{rendition} {sequence}: {tick}, the source {reference[sequence]}"
+                count += 1
+    return count
+
+
+def first_pictures(server, name, rendition, count):
+    """The same by ffprobe, which reads what a player would: (pts, is it a keyframe) of the last segments' first pictures."""
+    found = []
+    for entry in cmaf.parse_playlist(playlist(server, name, rendition)).segments[-count:]:
+        init, segment = (server.get(f"/live/{name}/{rendition}/{uri}")[2] for uri in (entry.init, entry.uri))
+        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+            file.write(init + segment)
+            file.flush()
+            out = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts,flags", "-of", "csv=p=0", file.name],
+                                 capture_output=True, text=True, check=True, timeout=60).stdout.split()
+        packets = [line.split(",") for line in out]
+        first = min(packets, key=lambda p: int(p[0]))
+        found.append((entry.sequence, int(first[0]), first[1][0]))
+    return found
+
+
+class Ladder(unittest.TestCase):
+    def test_three_renditions_over_a_reconnect_and_nothing_left(self):
+        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server(config=CONFIG) as server:
+            clip = make_clip(folder, 60)
+            sent = set(packet_sums(clip))
+            follower = Follower(lambda: server, "cam", (*RUNGS, "audio"))
+            follower.start()
+            # while nobody publishes there is nothing new to list, and so the clock rules do not hold
+            check = Check(server, "cam", 120, allow=("R9", "R34"))
+            self.addCleanup(check.__exit__, None, None, None)
+            with publish(server.rtmp("cam"), clip) as first:
+                for rung in RUNGS:
+                    wait_segments(server, "cam", rung, 4)
+                master = server.text("/live/cam/index.m3u8")
+                self.assertEqual(re.findall(r"^(\w+)/index.m3u8$", master, re.M), list(RUNGS))
+                self.assertEqual(re.findall(r"RESOLUTION=(\d+x\d+),FRAME-RATE=([\d.]+)", master), [("320x180", "30.000"), ("214x120", "30.000"), ("160x90", "15.000")])
+                ladder = server.stream("cam")["ladder"]
+                self.assertEqual([r["name"] for r in ladder["rungs"]], list(RUNGS))
+                self.assertEqual([r["state"] for r in ladder["rungs"]], ["source", "encoding", "encoding"])
+                self.assertEqual([r.get("backend") for r in ladder["rungs"]], [None, "cpu", "cpu"])
+                self.assertEqual((ladder["decoders"], ladder["encoders"], ladder["threads"]), (1, 2, 3))
+                self.assertIn('weir_stream_rung_encoding{stream="live/cam",rung="small",codec="h264",backend="cpu"} 1', server.text("/metrics"))
+                first.end(signal.SIGKILL)
+            wait_for("the stream to be held", lambda: server.stream("cam")["state"] == "holding")
+            before = cmaf.parse_playlist(playlist(server, "cam", "video")).segments[-1].sequence
+            with publish(server.rtmp("cam"), clip) as second:
+                for rung in RUNGS:
+                    wait_for(f"{rung} to go on", lambda r=rung: cmaf.parse_playlist(playlist(server, "cam", r)).segments[-1].sequence >= before + 3, 30)
+                check.end(early=True)
+                second.end()
+            follower.end()
+            # held: everything that was inside has come out, and nothing moves any more
+            wait_for("the encoders to be empty", lambda: not gauge(server, "encoders"))
+            for rung in RUNGS:
+                text = playlist(server, "cam", rung)
+                self.assertEqual(text.count("#EXT-X-DISCONTINUITY\n"), playlist(server, "cam", "video").count("#EXT-X-DISCONTINUITY\n"), text)
+                self.assertNotIn("#EXT-X-GAP", text)
+            count = aligned(server, "cam", RUNGS)
+            print(f"\n{count} segments of two encoded rungs begin on the source's tick")
+            self.assertGreaterEqual(count, 12)
+            probes = [first_pictures(server, "cam", rung, 3) for rung in RUNGS]
+            times = [[(sequence, pts) for sequence, pts, _ in found] for found in probes]
+            self.assertEqual(times[1:], [times[0]] * 2)
+            self.assertEqual({flag for found in probes[1:] for _, _, flag in found}, {"K"})
+            # what came in goes out, picture for picture
+            entry = cmaf.parse_playlist(playlist(server, "cam", "video")).segments[-2]
+            path = os.path.join(folder, "source.mp4")
+            with open(path, "wb") as file:
+                file.write(b"".join(server.get(f"/live/cam/video/{uri}")[2] for uri in (entry.init, entry.uri)))
+            self.assertLessEqual(set(packet_sums(path)), sent)
+            for name in ("keyframe_misses", "output_dropped", "frames_dropped", "packets_dropped", "frames_lost", "decode_errors", "stalls", "shed_down"):
+                self.assertEqual(server.counter(f"transcode_{name}"), 0, name)
+            wait_for("the stream to end", lambda: server.stream("cam")["state"] == "ended")
+            wait_for("the ladder's threads to end", lambda: not gauge(server, "threads"))
+            self.assertEqual({name: gauge(server, name) for name in ALIVE}, dict.fromkeys(ALIVE, 0))
+            self.assertNotIn('transcode_frames_encoded_total{stream="live/cam"}', server.text("/metrics"))
+            self.assertNotIn("ladder", server.stream("cam"))
+
+    def test_without_the_source_only_what_is_encoded_is_shown(self):
+        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server(config=CONFIG) as server:
+            with publish(server.rtmp("x").replace("/live/", "/bare/"), make_clip(folder, 20)), Check(server, "../bare/x", 60) as check:
+                wait_for("the rung", lambda: "only/index.m3u8" in (server.text("/bare/x/index.m3u8") or ""))
+                wait_for("two segments of it", lambda: len(re.findall("#EXTINF", server.text("/bare/x/only/index.m3u8") or "")) > 2)
+                self.assertEqual(re.findall(r"^(\w+)/index.m3u8$", server.text("/bare/x/index.m3u8"), re.M), ["only"])
+                check.end(early=True)
+
+    def test_a_full_machine_passes_through_and_says_so(self):
+        config = "transcode: {share: 1}\nladder: [source, {name: dear, scale: 0.9, preset: slow}]\n"
+        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server("hls.segment=1s", "hls.window=6s", config=config) as server:
+            with publish(server.rtmp("x"), make_clip(folder, 20)):
+                master = wait_for("the multivariant playlist", lambda: server.text("/live/x/index.m3u8"))
+                self.assertEqual(re.findall(r"^(\w+)/index.m3u8$", master, re.M), ["video"])
+                self.assertIn("ladder_refused", server.log())
+                self.assertEqual([r["state"] for r in server.stream("x")["ladder"]["rungs"]], ["source", "absent"])
+                self.assertEqual(server.counter("transcode_ladders_refused"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
