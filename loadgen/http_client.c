@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/limits.h>
+#include <weir/loadgen/digest.h>
 
 #define HANDLES_KEPT_MAX 64 /* finished ones, for the next requests */
 #define EVENTS_PER_TURN 256
@@ -25,13 +26,16 @@ struct transfer {
     char curl_error[CURL_ERROR_SIZE];
     char *body;
     size_t capacity, bytes_max;
-    bool is_head_seen;
+    struct digest digest;
+    bool is_head_seen, is_unwanted;
 };
 
 struct http_loop {
     int epoll;
     struct http_client **clients; /* by number; NULL: free */
+    int64_t *due_us; /* of each: when libcurl wants to be called. Side by side, for they are looked at each turn */
     uint32_t client_count, client_capacity;
+    struct http_client *touched; /* something of theirs may be finished */
     CURL *kept[HANDLES_KEPT_MAX];
     size_t kept_count;
 };
@@ -43,8 +47,8 @@ struct http_client {
     http_client_done *done;
     void *owner;
     CURLM *multi;
-    int64_t due_us;             /* when libcurl wants to be called */
-    bool is_touched;            /* something may be finished */
+    bool is_touched; /* it is in the loop's list */
+    struct http_client *next_touched;
     struct transfer *transfers; /* on their way */
     size_t pending;
     bool saw_stranger;
@@ -84,6 +88,16 @@ static bool body_make_room(struct transfer *t, size_t bytes)
     return true;
 }
 
+static bool is_wanted(struct transfer *t)
+{
+    const struct http_client *h = t->client;
+    long status = 0;
+    if (!h->config.wants) return true;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    t->result.status = (int)status;
+    return (status != 200 && status != 206) || h->config.wants(h->owner, &t->result);
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct transfer *t = context;
@@ -92,8 +106,12 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
         t->result.is_too_large = true;
         return 0;
     }
-    if (!body_make_room(t, t->result.bytes + bytes)) return 0;
-    memcpy(t->body + t->result.bytes, data, bytes);
+    if (!t->result.bytes) t->is_unwanted = !is_wanted(t);
+    if (!t->is_unwanted) {
+        if (!body_make_room(t, t->result.bytes + bytes)) return 0;
+        memcpy(t->body + t->result.bytes, data, bytes);
+    }
+    digest_add(&t->digest, data, bytes);
     t->result.bytes += bytes;
     return bytes;
 }
@@ -204,6 +222,7 @@ enum weir_err http_client_ask(struct http_client *h, const struct http_ask *ask)
     t->bytes_max = ask->bytes_max;
     t->result.context = ask->context;
     t->result.content_length = -1;
+    digest_init(&t->digest);
     t->easy = h->loop->kept_count ? h->loop->kept[--h->loop->kept_count] : curl_easy_init();
     if (!t->easy) {
         free(t);
@@ -235,6 +254,7 @@ static void finish(struct http_client *h, struct transfer *t, CURLcode code)
     r->is_tls = scheme && !strcasecmp(scheme, "https");
     r->content_length = length;
     r->body = (const uint8_t *)t->body;
+    r->digest = digest_value(&t->digest);
     r->status = code ? 0 : (int)status;
     if (r->is_too_large)
         snprintf(r->error, sizeof r->error, "more than %zu bytes: given up", t->bytes_max);
@@ -266,14 +286,18 @@ static int on_socket(CURL *easy, curl_socket_t socket, int what, void *context, 
 static int on_timer(CURLM *multi, long wait_ms, void *context)
 {
     struct http_client *h = context;
-    h->due_us = wait_ms < 0 ? NEVER_US : clock_now_us() + wait_ms * 1000;
+    h->loop->due_us[h->number] = wait_ms < 0 ? NEVER_US : clock_now_us() + wait_ms * 1000;
     return 0;
 }
 
 static enum weir_err act(struct http_client *h, curl_socket_t socket, int what)
 {
     int running;
-    h->is_touched = true;
+    if (!h->is_touched) {
+        h->is_touched = true;
+        h->next_touched = h->loop->touched;
+        h->loop->touched = h;
+    }
     return curl_multi_socket_action(h->multi, socket, what, &running) == CURLM_OK ? WEIR_OK : WEIR_IO;
 }
 
@@ -281,7 +305,6 @@ static void tell_finished(struct http_client *h)
 {
     CURLMsg *message;
     int left;
-    h->is_touched = false;
     while ((message = curl_multi_info_read(h->multi, &left))) {
         struct transfer *t = NULL;
         if (message->msg != CURLMSG_DONE) continue;
@@ -295,7 +318,7 @@ static int64_t earliest_due_us(const struct http_loop *l, int64_t latest_us)
 {
     int64_t due_us = latest_us;
     for (uint32_t i = 0; i < l->client_count; i++) {
-        if (l->clients[i] && l->clients[i]->due_us < due_us) due_us = l->clients[i]->due_us;
+        if (l->due_us[i] < due_us) due_us = l->due_us[i];
     }
     return due_us;
 }
@@ -304,10 +327,9 @@ static enum weir_err run_timers(struct http_loop *l)
 {
     const int64_t now_us = clock_now_us();
     for (uint32_t i = 0; i < l->client_count; i++) {
-        struct http_client *h = l->clients[i];
-        if (!h || h->due_us > now_us) continue;
-        h->due_us = NEVER_US;
-        if (act(h, CURL_SOCKET_TIMEOUT, 0)) return WEIR_IO;
+        if (l->due_us[i] > now_us || !l->clients[i]) continue;
+        l->due_us[i] = NEVER_US;
+        if (act(l->clients[i], CURL_SOCKET_TIMEOUT, 0)) return WEIR_IO;
     }
     return WEIR_OK;
 }
@@ -330,8 +352,11 @@ enum weir_err http_loop_turn(struct http_loop *l, int64_t wait_us)
         if (act(h, (curl_socket_t)(uint32_t)events[i].data.u64, what)) return WEIR_IO;
     }
     if (run_timers(l)) return WEIR_IO;
-    for (uint32_t i = 0; i < l->client_count; i++) {
-        if (l->clients[i] && l->clients[i]->is_touched) tell_finished(l->clients[i]);
+    while (l->touched) {
+        struct http_client *h = l->touched;
+        l->touched = h->next_touched;
+        h->is_touched = false;
+        tell_finished(h);
     }
     return WEIR_OK;
 }
@@ -364,6 +389,7 @@ void http_loop_destroy(struct http_loop *l)
     if (!l) return;
     for (size_t i = 0; i < l->kept_count; i++) curl_easy_cleanup(l->kept[i]);
     free(l->clients);
+    free(l->due_us);
     close(l->epoll);
     curl_global_cleanup();
     free(l);
@@ -380,10 +406,14 @@ static bool enter(struct http_loop *l, struct http_client *h)
         struct http_client **grown = realloc(l->clients, capacity * sizeof(struct http_client *));
         if (!grown) return false;
         l->clients = grown;
+        int64_t *grown_due = realloc(l->due_us, capacity * sizeof *grown_due);
+        if (!grown_due) return false;
+        l->due_us = grown_due;
         l->client_capacity = capacity;
     }
     if (number == l->client_count) l->client_count++;
     l->clients[number] = h;
+    l->due_us[number] = NEVER_US;
     h->number = number;
     return true;
 }
@@ -393,7 +423,7 @@ struct http_client *http_client_create(struct http_loop *l, const struct http_cl
 {
     struct http_client *h = calloc(1, sizeof *h);
     if (!h) return NULL;
-    *h = (struct http_client){ .loop = l, .config = *config, .done = done, .owner = owner, .due_us = NEVER_US };
+    *h = (struct http_client){ .loop = l, .config = *config, .done = done, .owner = owner };
     h->multi = curl_multi_init();
     if (!h->multi || !enter(l, h)) {
         if (h->multi) curl_multi_cleanup(h->multi);
@@ -415,7 +445,13 @@ void http_client_destroy(struct http_client *h)
         next = t->next;
         transfer_destroy(t);
     }
-    curl_multi_cleanup(h->multi);
+    curl_multi_cleanup(h->multi); /* may still set a timer */
     h->loop->clients[h->number] = NULL;
+    h->loop->due_us[h->number] = NEVER_US;
+    for (struct http_client **at = &h->loop->touched; *at; at = &(*at)->next_touched) {
+        if (*at != h) continue;
+        *at = h->next_touched;
+        break;
+    }
     free(h);
 }

@@ -154,8 +154,9 @@
 #define LOADGEN_REQUESTS_MAX 128             /* on their way at a time: the next ones wait */
 #define LOADGEN_FETCHES_PER_LIST_MAX 4       /* segments, parts and inits on their way per media playlist */
 #define LOADGEN_QUEUE_MAX 4096               /* objects that wait to be fetched, per media playlist: not fetched */
-#define LOADGEN_CLIENTS_MAX 16384            /* viewers in a process: refuse */
-#define LOADGEN_SECONDS_MAX (24 * 60 * 60)   /* of a run: refuse */
+#define LOADGEN_OBJECTS_MAX 2048  /* playlists, inits and times of media that viewers share: forget the oldest */
+#define LOADGEN_CLIENTS_MAX 16384 /* viewers in a process: refuse */
+#define LOADGEN_SECONDS_MAX (24 * 60 * 60) /* of a run: refuse */
 
 /* -- segments on disk -- */
 #define ARCHIVE_QUEUE_BYTES_MAX (64 * MIB)    /* waiting to be written: refuse the segment, which is a gap later */

@@ -40,6 +40,7 @@ struct check_answer {
     const char *error, *content_type, *cache_control, *content_encoding, *vary, *allow_origin, *etag;
     const uint8_t *body; /* decoded */
     size_t bytes;
+    uint64_t digest; /* of the decoded body (digest.h); the checker does without */
 };
 
 struct check;

@@ -19,10 +19,16 @@ void http_loop_destroy(struct http_loop *l); /* behind its clients. NULL is fine
 /* Waits for at most wait_us, moves what can be moved, and tells what is done. WEIR_IO: the system or libcurl is broken. */
 WEIR_MUST_CHECK enum weir_err http_loop_turn(struct http_loop *l, int64_t wait_us);
 
+struct http_result;
+/* Asked before the first byte of a 200's body: is it wanted, or enough to count and digest it? What a crowd of viewers has read once
+ * it need not keep again. */
+typedef bool http_client_wants(void *owner, const struct http_result *head);
+
 struct http_client_config {
-    bool is_any_host;        /* not loopback alone: --i-own-this-host */
-    bool is_any_certificate; /* --insecure */
-    bool is_http1;           /* HTTP/2 is not asked for, even over TLS */
+    http_client_wants *wants; /* NULL: every body is kept */
+    bool is_any_host;         /* not loopback alone: --i-own-this-host */
+    bool is_any_certificate;  /* --insecure */
+    bool is_http1;            /* HTTP/2 is not asked for, even over TLS */
 };
 
 struct http_ask {
@@ -48,8 +54,9 @@ struct http_result {
     char content_type[HTTP_FIELD_BYTES_MAX], cache_control[HTTP_FIELD_BYTES_MAX],
         content_encoding[HTTP_FIELD_BYTES_MAX], vary[HTTP_FIELD_BYTES_MAX], allow_origin[HTTP_FIELD_BYTES_MAX],
         etag[HTTP_FIELD_BYTES_MAX];
-    const uint8_t *body; /* decoded */
+    const uint8_t *body; /* decoded; NULL: there is none, or it was not wanted */
     size_t bytes;
+    uint64_t digest; /* of the decoded body: digest.h */
 };
 typedef void http_client_done(void *owner, const struct http_result *result);
 
