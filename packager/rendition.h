@@ -85,9 +85,10 @@ struct rendition {
     uint64_t peak_bps, sum_bytes;
     int64_t sum_us; /* of segments with media */
     bool is_ended, has_published;
-    bool is_changed;   /* there is something to publish */
-    bool is_hint_void; /* the list's hint will not come true, and nothing else is to be said anew */
-    bool foretells;    /* where the next sample will stand, and so what its part will be called: at the chunker's end */
+    bool is_independent, was_independent; /* EXT-X-INDEPENDENT-SEGMENTS stands there; stood there once */
+    bool is_changed;                      /* there is something to publish */
+    bool is_hint_void;                    /* the list's hint will not come true, and nothing else is to be said anew */
+    bool foretells; /* where the next sample will stand, and so what its part will be called: at the chunker's end */
 };
 
 WEIR_MUST_CHECK enum weir_err rendition_create(struct rendition **out, const struct rendition_config *config);

@@ -207,21 +207,37 @@ static enum playlist_type type_of(const struct rendition *r)
     return r->config.is_event && !r->has_slid ? PLAYLIST_EVENT : PLAYLIST_SLIDING;
 }
 
+/* Whether all that is listed, and what is about to be, begins with a keyframe. */
+static bool is_all_independent(const struct rendition *r)
+{
+    bool all = !r->past.dependent && (!rendition_is_open(r) || r->open.is_independent);
+    for (size_t i = first_listed(r); i < queue_count(&r->segments); i++)
+        all &= rendition_segment_at(r, i)->is_independent;
+    return all;
+}
+
+/* The tag comes once, when the last of the first segments that need others has left, and goes once, should it become wrong: a list should
+ * not change in its head (6.2.1). */
+static void decide_independence(struct rendition *r)
+{
+    const bool all = is_all_independent(r);
+    r->was_independent |= r->is_independent && !all;
+    r->is_independent = all && !r->was_independent;
+}
+
 static void write_list_head(struct byte_writer *w, const struct rendition *r)
 {
     const struct rendition_segment *oldest = rendition_segment_at(r, first_listed(r));
     const struct past_entry *past = past_at(&r->past, 0);
-    struct playlist_head head = {
+    const struct playlist_head head = {
         .terms = r->config.terms,
         .type = type_of(r),
         .media_sequence = rendition_first_msn(r),
         .discontinuity_sequence = past ? past->discontinuity - past->starts_era
                                        : oldest->discontinuity - oldest->starts_era,
-        .is_independent = !r->past.dependent && (!r->open.part_count || r->open.is_independent),
+        .is_independent = r->is_independent,
         .is_ended = r->is_ended,
     };
-    for (size_t i = first_listed(r); i < queue_count(&r->segments); i++)
-        head.is_independent &= rendition_segment_at(r, i)->is_independent;
     playlist_write_head(w, &head);
 }
 
@@ -384,6 +400,7 @@ enum weir_err rendition_publish(struct rendition *r, const struct playlist_repor
     if (!r->is_changed || !r->listed) return WEIR_OK;
     slide(r);
     drop_old_parts(r);
+    decide_independence(r);
     const enum weir_err err = bundle_kept(r);
     if (err) return err;
     struct edge_snapshot *snapshot = take_snapshot(r, reports, report_count);

@@ -29,6 +29,8 @@ struct ts_rendition {
     struct queue segments;     /* struct ts_segment, oldest first: as long as their CMAF segments are kept */
     size_t listed;
     bool is_changed, is_ended;
+    bool opens_dependent;                 /* the CMAF segment that is being filled needs another one */
+    bool is_independent, was_independent; /* see rendition_publish.c */
     struct queue tags; /* struct ts_mux_tag, payload referenced: of segments that are not there yet */
     /* for the multivariant playlist */
     struct track *video, *audio; /* of the last segment */
@@ -272,21 +274,23 @@ static void write_segment(struct byte_writer *w, const struct ts_rendition *t, c
                  (long long)(s->duration_us % 1000000), t->config.run_id, (unsigned long long)s->msn);
 }
 
-static struct frozen *render(const struct ts_rendition *t)
+static struct frozen *render(struct ts_rendition *t)
 {
     struct byte_writer w;
     const size_t count = queue_count(&t->segments), first = count - t->listed;
     const struct ts_segment *oldest = queue_at(&t->segments, first);
-    bool is_independent = true;
+    bool all = !t->opens_dependent;
     for (size_t i = first; i < count; i++)
-        is_independent &= ((const struct ts_segment *)queue_at(&t->segments, i))->is_independent;
+        all &= ((const struct ts_segment *)queue_at(&t->segments, i))->is_independent;
+    t->was_independent |= t->is_independent && !all;
+    t->is_independent = all && !t->was_independent;
     byte_writer_init(&w, PLAYLIST_BYTES_MAX);
     write_format(&w,
                  "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%u\n#EXT-X-MEDIA-SEQUENCE:%llu\n"
                  "#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
                  HLS_VERSION, t->config.target_duration_s, (unsigned long long)oldest->msn,
                  (unsigned long long)(oldest->discontinuity - oldest->starts_era));
-    if (is_independent) write_text(&w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+    if (t->is_independent) write_text(&w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
     for (size_t i = first; i < count; i++) write_segment(&w, t, queue_at(&t->segments, i));
     if (t->is_ended) write_text(&w, "#EXT-X-ENDLIST\n");
     struct frozen *text = byte_writer_freeze(&w);
@@ -398,6 +402,8 @@ void ts_rendition_update(struct ts_rendition *t, const struct ts_sources *source
     if (!t->next_msn) return;
     for (; t->next_msn <= sources->decided_msn; t->next_msn++) add_segment(t, sources, t->next_msn);
     if (!t->is_changed) return;
+    const struct rendition *video = sources->video;
+    t->opens_dependent = video && rendition_is_open(video) && !video->open.is_independent;
     slide(t, sources);
     publish(t);
 }
