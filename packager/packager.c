@@ -11,7 +11,6 @@
 #define EPOCH_WALL_US 1767225600000000LL /* 2026-01-01T00:00:00Z */
 #define MSN_US 125000                    /* numbers per time: no stream makes segments faster for long */
 #define MSN_AHEAD_MAX 24                 /* a burst may run ahead of the clock by this: three seconds' worth */
-#define DISCONTINUITY_US 1000000
 #define CUTS_WAITING_MAX 64
 #define FOLLOWER_PATIENCE_90K                                                                                          \
     90000 /* how far the leader may be past a cut before audio is closed without having reached it */
@@ -490,6 +489,12 @@ static void begin_era_in(struct packager *p, struct rendition *r, struct track *
     with_track(r, track); /* a new init is there before what needs it */
 }
 
+/* The first era of a stream is one that others may have the number of: its name did not live before. */
+static void note_era(struct packager *p)
+{
+    if (p->config.eras_used) p->config.eras_used(p->config.context, p->discontinuity);
+}
+
 static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, int64_t wall_us)
 {
     struct packager *p = (struct packager *)sink;
@@ -501,7 +506,10 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->first_audio_90k = -1;
     p->lead_90k = p->reached_90k = start_90k;
     /* an era of which nothing was published is none for players: they count tags */
-    if (p->msn != p->era_msn) p->discontinuity++;
+    if (p->msn != p->era_msn) {
+        p->discontinuity++;
+        if (p->era_msn) note_era(p);
+    }
     p->era_msn = p->msn;
     segmenter_restart(&p->segmenter);
     const struct rung_era rung_era = { .era = era,
@@ -585,6 +593,7 @@ static void lane_deinit(struct lane *lane)
 static void on_destroy(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
+    note_era(p);
     for (size_t i = 0; i < p->lane_count; i++) lane_deinit(&p->lanes[i]);
     rendition_destroy(p->video);
     rungs_destroy(p->rungs);
@@ -610,7 +619,9 @@ static void begin_numbers(struct packager *p)
     p->resume = past ? resume_create(past, &terms) : NULL;
     p->msn = p->resume ? p->resume->next_msn : clock_msn;
     /* the first era counts one up */
-    p->discontinuity = p->resume ? p->resume->next_discontinuity - 1 : clock_msn * MSN_US / DISCONTINUITY_US;
+    p->discontinuity = p->resume             ? p->resume->next_discontinuity - 1
+                       : p->config.eras_used ? p->config.eras_used(p->config.context, 0)
+                                             : 0;
     p->ahead = p->msn > clock_msn ? p->msn - clock_msn : 0;
     if (p->resume && p->resume->end_wall_us > now_us) p->wall_shift_us = p->resume->end_wall_us - now_us;
     shelf_past_unref(past);

@@ -15,6 +15,7 @@
 #include <weir/packager/packager.h>
 #include <weir/server/auth.h>
 
+#include "era_mark.h"
 #include "house_dvr.h"
 #include "house_srt.h"
 #include "house_transcode.h"
@@ -28,6 +29,7 @@
 struct house {
     const struct config *config;
     struct state state;
+    struct era_mark eras;
     int64_t started_us;
     struct auth *auth;
     struct registry *registry;
@@ -53,11 +55,18 @@ static int64_t wall_now(void *context)
     return clock_wall_us();
 }
 
+static uint64_t eras_used(void *context, uint64_t used)
+{
+    return era_mark_reach(&((struct house *)context)->eras, used);
+}
+
 static enum weir_err furnish(void *context, struct stream *stream)
 {
     struct house *h = context;
     struct packager_config config = h->packager;
     const struct config_ladder *ladder = house_transcode_wish(h->transcode, stream_name(stream));
+    /* differs between two lives of one name, too: their inits and parts are called alike otherwise */
+    config.run_id = (uint32_t)(clock_wall_us() / 1000);
     config.shelf = house_dvr_shelf(h->dvr, stream_name(stream), stream_policy(stream));
     config.awaits_rungs = ladder != NULL;
     struct packet_sink *packager = packager_create(stream_edge(stream), stream_policy(stream), &config);
@@ -204,6 +213,7 @@ static enum weir_err start_loops(struct loop *const *loops, size_t count, struct
 static enum weir_err build(struct house *h, struct config_error *error)
 {
     enum weir_err err = state_open(&h->state, h->config->state_dir, error);
+    if (!err) err = era_mark_open(&h->eras, h->state.dir, clock_wall_us(), error);
     if (err) return err;
     err = auth_create(&h->auth, h->config, h->state.key);
     const struct registry_config registry = {
@@ -248,7 +258,7 @@ enum weir_err house_create(struct house **out, const struct config *config, stru
     }
     h->config = config;
     h->started_us = clock_now_us();
-    h->packager = (struct packager_config){ .wall_now_us = wall_now, .run_id = (uint32_t)(clock_wall_us() / 1000) };
+    h->packager = (struct packager_config){ .wall_now_us = wall_now, .context = h, .eras_used = eras_used };
     const enum weir_err err = build(h, error);
     if (err) {
         if (!error->text[0]) snprintf(error->text, sizeof error->text, "cannot start: %s", err_name(err));
@@ -295,6 +305,7 @@ void house_destroy(struct house *h)
     tls_server_destroy(h->tls);
     registry_destroy(h->registry);
     house_transcode_destroy(h->transcode);
+    era_mark_close(&h->eras);
     house_dvr_destroy(h->dvr);
     house_srt_destroy(h->srt);
     for (size_t i = 0; i < h->loop_count; i++) loop_destroy(h->loops[i]);
@@ -316,6 +327,7 @@ void house_reload(struct house *h)
 
 void house_look_at_files(struct house *h)
 {
+    era_mark_look(&h->eras);
     if (h->tls) tls_server_look(h->tls, clock_now_us());
 }
 

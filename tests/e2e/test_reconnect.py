@@ -202,7 +202,7 @@ class Reconnect(unittest.TestCase):
         holder = {"server": server}
         follower = Follower(lambda: holder["server"], "cam")
         follower.start()
-        readies, firsts = [], []
+        readies, firsts, numbers = [], [], []
         for _ in range(5):
             publisher = Publisher(server.rtmp_port, name="cam")
             started = time.monotonic()
@@ -211,7 +211,9 @@ class Reconnect(unittest.TestCase):
             wait_for("a segment", lambda: playlist(server, "cam", "video"))
             firsts.append(time.monotonic() - started)
             wait_for("two segments", lambda: len(cmaf.parse_playlist(playlist(server, "cam", "video")).segments) >= 2)
-            first = cmaf.parse_playlist(playlist(server, "cam", "video")).segments[0]
+            now = cmaf.parse_playlist(playlist(server, "cam", "video"))
+            first = now.segments[0]
+            numbers.append(now.discontinuity)
             self.assertTrue(first.has_discontinuity, "those who watched before the restart need to be told")
             server.kill()
             thread.join()
@@ -220,6 +222,9 @@ class Reconnect(unittest.TestCase):
             holder["server"] = server
             readies.append(time.monotonic() - server.started)
         follower.end()
+        # players walk lists as long as this number
+        self.assertEqual(sorted(set(numbers)), numbers)
+        self.assertLess(numbers[-1], 100000)
         print(f"ready after {max(readies) * 1000:.0f} ms at most, first segment {max(firsts):.2f} s after the first keyframe at most, {follower.versions} versions checked")
         self.assertLess(max(firsts), 1.0 * float(__import__("os").environ.get("WEIR_TEST_PATIENCE", "1")))
         server.stop()

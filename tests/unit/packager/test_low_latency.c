@@ -50,7 +50,7 @@ static void what_a_playlist_says(void **state)
                         "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:3\n"
                         "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.5,HOLD-BACK=9,CAN-SKIP-UNTIL=18\n"
                         "#EXT-X-PART-INF:PART-TARGET=0.5\n"
-                        "#EXT-X-MEDIA-SEQUENCE:182195200\n#EXT-X-DISCONTINUITY-SEQUENCE:22774400\n"
+                        "#EXT-X-MEDIA-SEQUENCE:182195200\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n"
                         "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"init-0000abcd-1.mp4\"\n"
                         "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.000Z\n"
                         "#EXT-X-PART:DURATION=0.500000,URI=\"part-0000abcd-900000.m4s\",INDEPENDENT=YES\n"
@@ -248,7 +248,7 @@ static void a_delta_leaves_out_what_is_old(void **state)
     edge_snapshot_unref(s);
     /* 0.5 and 1.5 s, then segments of two: those that begin more than 18 s before 28 */
     assert_non_null(
-        strstr(delta, "#EXT-X-DISCONTINUITY-SEQUENCE:22774400\n#EXT-X-SKIP:SKIPPED-SEGMENTS=6\n"
+        strstr(delta, "#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-SKIP:SKIPPED-SEGMENTS=6\n"
                       "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:30.000Z\n#EXTINF:2.000000,\nseg-0000abcd-182195206"));
     assert_non_null(strstr(delta, "#EXT-X-MEDIA-SEQUENCE:182195200\n"));
     assert_int_equal(count(delta, "#EXTINF"), 9);
