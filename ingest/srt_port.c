@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
@@ -24,6 +25,8 @@
 #define KNOCKS_MAX 128 /* let in and not heard of again yet */
 #define KNOCK_US (1000 * 1000LL) /* a caller that was let in stands in the accept queue at once, or never */
 #define AWAKE_AFTER_KNOCK_US (2 * 1000000LL)
+#define RECEIVE_BUSY_US (10 * 1000LL)  /* libsrt's own: its sockets' timers run when receiving times out */
+#define RECEIVE_IDLE_US (500 * 1000LL) /* without sockets there are no timers to run */
 #define PORT_BURST_SECONDS 3
 #define ADDRESS_BURST_SECONDS 4
 
@@ -60,6 +63,16 @@ struct note {
     struct knock caller;
     bool is_link;
 };
+
+/* How long libsrt's receiving thread sleeps where no packet comes: it wakes for the timers of connections, and without any that is all
+ * it does, a hundred times a second. Any thread. */
+static void set_receive_timeout(const struct srt_port *p, int64_t us)
+{
+    const struct timeval timeout = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 };
+    if (setsockopt(p->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout))
+        log_event(LOG_INGEST, LOG_WARN, "-", "srt_receive_timeout", "us=%lld reason=\"%s\"", (long long)us,
+                  strerror(errno));
+}
 
 /* -- on libsrt's receiving thread: memory only -- */
 
@@ -176,7 +189,10 @@ static int on_caller(void *context, SRTSOCKET caller, int hs_version, const stru
     /* one that the loop does not hear of would not be accepted before the next one knocks */
     const bool is_told = tell_loop(p, &d, now_us);
     if (!is_told && !d.code) refuse(&d, SRT_REJECT_OVERLOAD, COUNTER_SRT_REFUSED_RATE, "too many at once");
-    if (!d.code) return 0;
+    if (!d.code) {
+        set_receive_timeout(p, RECEIVE_BUSY_US);
+        return 0;
+    }
     counter_add(&p->counters, d.counter, 1);
     srt_setrejectreason(caller, (int)d.code); /* libsrt 1.5.1 would say 1000 by itself */
     return -1;
@@ -211,6 +227,7 @@ static void on_note(void *a, void *b)
                   srt_reject_name(note->code), note->why);
     } else {
         if (!note->is_link) keep_knock(p, &note->caller);
+        set_receive_timeout(p, RECEIVE_BUSY_US); /* again: the port may have been put to rest in between */
         srt_home_keep_ticking(p->home);
         srt_pass_stay_awake(p->home->pass, note->caller.at_us + AWAKE_AFTER_KNOCK_US);
     }
@@ -248,6 +265,11 @@ bool srt_port_tick(struct srt_port *p, int64_t now_us)
                       : "it sent a passphrase and this name has none (srt.passphrase), or its options do not fit");
     }
     return has_knocks;
+}
+
+void srt_port_rest(struct srt_port *p)
+{
+    set_receive_timeout(p, RECEIVE_IDLE_US);
 }
 
 /* -- life -- */
@@ -296,6 +318,7 @@ static enum weir_err bind_and_listen(struct srt_port *p, const struct srt_port_c
     }
     say_buffer(fd, config);
     p->fd = dup(fd);
+    srt_port_rest(p);
     if (srt_listen(p->watch.socket, BACKLOG) < 0) {
         snprintf(error, SRT_ERROR_BYTES, "libsrt: %s", srt_getlasterror_str());
         return WEIR_IO;

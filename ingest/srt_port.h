@@ -14,6 +14,8 @@ WEIR_MUST_CHECK enum weir_err srt_port_create(struct srt_port **out, struct srt_
 void srt_port_destroy(struct srt_port *p);
 /* On the loop, a few times a second. true: callers were let in and are waited for. */
 bool srt_port_tick(struct srt_port *p, int64_t now_us);
+/* On the loop, when no connection is left: the port costs nothing until somebody knocks. */
+void srt_port_rest(struct srt_port *p);
 uint64_t srt_port_datagrams_dropped(const struct srt_port *p); /* any thread */
 /* Of libsrt's receiving thread; lent. */
 const struct counters *srt_port_counters(const struct srt_port *p);

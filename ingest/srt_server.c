@@ -34,7 +34,10 @@ static void on_tick(void *context)
     srt_connections_tick(&b->home, now_us);
     const bool has_knocks = b->port && srt_port_tick(b->port, now_us);
     b->home.is_ticking = false;
-    if (b->home.first || has_knocks) srt_home_keep_ticking(&b->home);
+    if (b->home.first || has_knocks)
+        srt_home_keep_ticking(&b->home);
+    else if (b->port)
+        srt_port_rest(b->port);
 }
 
 enum weir_err srt_server_create(struct srt_server **out, const struct srt_server_config *config)
