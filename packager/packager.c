@@ -202,14 +202,24 @@ static void resolve_all_cuts(struct packager *p)
 
 /* -- who leads -- */
 
-/* The leader has made a cut: the others are told, then it is made. */
+/* What it lasts in the playlist: over a hole in front of the cut longer than what is in it. */
+static int64_t closed_us(const struct rendition *r, const struct waiting_cut *cut)
+{
+    const size_t count = r ? queue_count(&r->segments) : 0;
+    const struct rendition_segment *last = count ? rendition_segment_at(r, count - 1) : NULL;
+    return last && last->msn == cut->msn ? last->duration_us : cut->duration_us;
+}
+
+/* The leader makes a cut, and the others are told. */
 static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, int64_t next_dts)
 {
-    const struct waiting_cut cut = { .at_90k = at_90k,
-                                     .msn = p->msn,
-                                     .is_muted = p->is_muted,
-                                     .duration_us = r ? rendition_open_us(r) : 0,
-                                     .wall_us = r ? r->open.wall_us : 0 };
+    struct waiting_cut cut = { .at_90k = at_90k,
+                               .msn = p->msn,
+                               .is_muted = p->is_muted,
+                               .duration_us = r ? rendition_open_us(r) : 0,
+                               .wall_us = r ? r->open.wall_us : 0 };
+    close_segment(r, &cut, next_dts);
+    cut.duration_us = closed_us(r, &cut);
     for (size_t i = 0; i < p->lane_count; i++) {
         struct lane *lane = &p->lanes[i];
         if (lane == p->leader || (!lane->rendition && !queue_count(&lane->pending))) continue;
@@ -225,7 +235,6 @@ static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, in
                                        .wall_us = cut.wall_us };
     rungs_note_cut(p->rungs, &rung_cut);
     p->was_cut = true;
-    close_segment(r, &cut, next_dts);
     if (cut.is_muted) return;
     if (p->leader) close_segment(p->video, &cut, -1); /* a gap there */
     p->msn++;

@@ -53,6 +53,7 @@ static bool feed_video(struct rungs *r, struct rung *g, const struct media_packe
     /* a segment that begins anywhere else than the stream's own is none: to players that switch they are the same */
     if (!out || (!rendition_is_open(out) && packet->pts_90k != g->segment_90k)) return false;
     const bool is_idr = packet->access == FRAME_IDR;
+    if (is_idr) g->delay_90k = packet->pts_90k - packet->dts_90k;
     const int64_t nominal_90k = packet->nominal_90k ? packet->nominal_90k : UNKNOWN_FRAME_90K;
     /* where pictures are left out, a keyframe may stand nearer than the next one was expected */
     const bool is_picked = packet->nominal_90k > stream->nominal_90k;

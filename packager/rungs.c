@@ -52,28 +52,37 @@ static void begin_era(struct rung *g, const struct rung_era *era)
     if (g->track && !rendition_is_open(g->rendition) && rendition_set_track(g->rendition, g->track)) g->track = NULL;
 }
 
-/* next_dts: of the packet that drove the rung here, where it begins the next segment; or -1. */
-static void resolve(struct rung *g, const struct rung_cut *cut, int64_t next_dts)
+/* On the rendition's clock: where the segment ends that the cut ends, so that one whose last pictures are missing lasts as long as the
+ * stream's own. packet: the one that drove the rung here, or NULL. -1: where its last packet ends. */
+static int64_t end_of(const struct rung *g, const struct event *e, const struct media_packet *packet)
+{
+    const bool is_here = packet && packet->era == e->era;
+    if (rung_is_audio(g)) return is_here ? packet->pts_samples : -1;
+    if (e->at_90k == INT64_MAX) return -1;
+    return is_here && packet->pts_90k == e->at_90k ? packet->dts_90k : e->at_90k - g->delay_90k;
+}
+
+static void resolve(struct rung *g, const struct rung_cut *cut, int64_t end)
 {
     if (!g->rendition || cut->is_muted) return;
     if (rendition_is_open(g->rendition))
-        rendition_cut(g->rendition, next_dts);
+        rendition_cut(g->rendition, end);
     else
         rendition_gap(g->rendition, cut->msn, cut->duration_us, cut->wall_us);
 }
 
-static void read_event(struct rung *g, const struct event *e, int64_t next_dts)
+static void read_event(struct rung *g, const struct event *e, const struct media_packet *packet)
 {
     g->read++;
     if (e->kind == EVENT_ERA) begin_era(g, &e->begun);
-    if (e->kind == EVENT_CUT) resolve(g, &e->cut, next_dts);
+    if (e->kind == EVENT_CUT) resolve(g, &e->cut, end_of(g, e, packet));
     if (e->kind != EVENT_ERA) g->segment_90k = e->at_90k;
 }
 
 static void read_all(struct rungs *r, struct rung *g)
 {
     const struct event *e;
-    while ((e = rung_next_event(r, g))) read_event(g, e, -1);
+    while ((e = rung_next_event(r, g))) read_event(g, e, NULL);
 }
 
 /* Whether the packet lies behind the event. */
@@ -86,11 +95,7 @@ static bool is_past(const struct media_packet *packet, const struct event *e)
 void rung_read_up_to(struct rungs *r, struct rung *g, const struct media_packet *packet)
 {
     const struct event *e;
-    while ((e = rung_next_event(r, g)) && is_past(packet, e)) {
-        const bool is_same_era = e->kind == EVENT_CUT && e->era == packet->era;
-        const int64_t next = rung_is_audio(g) ? packet->pts_samples : packet->dts_90k;
-        read_event(g, e, is_same_era ? next : -1);
-    }
+    while ((e = rung_next_event(r, g)) && is_past(packet, e)) read_event(g, e, packet);
 }
 
 /* -- writing it -- */
@@ -99,7 +104,7 @@ static void forget_oldest(struct rungs *r)
 {
     struct event oldest;
     for (size_t i = 0; i < r->count; i++) {
-        if (r->items[i].read == r->first) read_event(&r->items[i], queue_peek(&r->log), -1);
+        if (r->items[i].read == r->first) read_event(&r->items[i], queue_peek(&r->log), NULL);
     }
     queue_take(&r->log, &oldest);
     r->first++;
@@ -134,7 +139,7 @@ static void lose_patience(struct rungs *r, uint32_t era, int64_t at_90k)
         const int64_t patience_90k = rung_is_audio(g) ? AUDIO_PATIENCE_90K : PATIENCE_90K;
         while ((e = rung_next_event(r, g)) && e->kind == EVENT_CUT && e->era == era &&
                at_90k - e->cut.at_90k > patience_90k)
-            read_event(g, e, -1);
+            read_event(g, e, NULL);
     }
 }
 

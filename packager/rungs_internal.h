@@ -25,6 +25,7 @@ struct rung {
     struct rung_era era;
     int64_t segment_90k; /* where the segment at hand begins; INT64_MAX: nowhere yet */
     bool has_era, is_planned, is_absent;
+    int64_t delay_90k;    /* by which its keyframes are presented after they are decoded */
     uint32_t nominal_90k; /* of the last picture */
     int64_t heard_us;     /* when it last said something; 0: never */
 };

@@ -379,6 +379,20 @@ static void lose(struct life *l)
     l->now_us += (int64_t)roll(l, 5000000);
 }
 
+/* Whatever is missing in it, a segment of pictures lasts as long as the stream's, but for the order of decoding and a hole of a part; an
+ * era's last one ends with what came. */
+static void compare_durations(const struct hls_reader *source, const struct hls_reader *rung)
+{
+    for (size_t i = 0; i + 1 < rung->count; i++) {
+        const struct hls_seen *seen = &rung->seen[i], *other = hls_reader_find(source, seen->msn);
+        if (!other || other->is_gap || seen[1].discontinuity != seen->discontinuity) continue;
+        const int64_t off_us = seen->duration_us - other->duration_us;
+        if (off_us < -400000 || off_us > 400000)
+            fail_msg("%s: segment %llu lasts %lld us, the source's %lld", rung->label, (unsigned long long)seen->msn,
+                     (long long)seen->duration_us, (long long)other->duration_us);
+    }
+}
+
 struct told {
     unsigned compared, sounds_compared, gaps;
 };
@@ -436,6 +450,7 @@ static void live(uint64_t seed, bool has_parts, bool is_calm, struct told *told)
     for (size_t i = 0; i < RUNGS; i++) {
         const struct witness *w = &witnesses[i];
         if (w->list.count) hls_reader_compare(&l.source->list, &w->list);
+        if (i != SOUND) compare_durations(&l.source->list, &w->list);
         assert_true(!w->list.count || w->list.has_ended);
         give_out(&l, i, true);
     }
