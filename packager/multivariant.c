@@ -7,12 +7,17 @@
 
 /* Apple asks that peaks stay within 10 % of BANDWIDTH; encoders drift by more over time, so some air is announced at once. */
 #define AIR_PERCENT 120
+/* Averages move all the time: told anew when they are off by more. */
+#define AVERAGE_OFF_PERCENT 10
+/* Many players begin with the variant that is listed first: the best one that most lines carry. */
+#define START_BPS 3500000
 
 /* What the playlist was made from; compared to know whether to make it again. */
 struct shown_video {
     const struct rendition *rendition; /* compared, not owned */
     struct track *track;
-    uint64_t bandwidth_bps;
+    uint32_t nominal_90k; /* not compared */
+    uint64_t bandwidth_bps, average_bps;
 };
 struct shown_audio {
     const struct rendition *rendition;
@@ -23,8 +28,9 @@ struct shown {
     struct shown_video video[MULTIVARIANT_VIDEOS_MAX];
     struct shown_audio audio[MULTIVARIANT_AUDIOS_MAX];
     size_t video_count, audio_count;
-    uint64_t audio_bandwidth_bps; /* where there is no video */
-    uint64_t iframes_bps;         /* 0: there is no such playlist */
+    uint64_t audio_bandwidth_bps, audio_average_bps; /* where there is no video */
+    uint64_t iframes_bps;                            /* 0: there is no such playlist */
+    bool has_captions;
 };
 
 struct multivariant {
@@ -101,12 +107,19 @@ static uint64_t announce(uint64_t announced_bps, uint64_t needed_bps)
     return needed_bps > announced_bps ? needed_bps * AIR_PERCENT / 100 : announced_bps;
 }
 
-static uint64_t announced_before(const struct multivariant *m, const struct rendition *r)
+static uint64_t announce_average(uint64_t announced_bps, uint64_t now_bps)
 {
+    const uint64_t off_bps = announced_bps > now_bps ? announced_bps - now_bps : now_bps - announced_bps;
+    return off_bps * 100 > announced_bps * AVERAGE_OFF_PERCENT ? now_bps : announced_bps;
+}
+
+static const struct shown_video *shown_before(const struct multivariant *m, const struct rendition *r)
+{
+    static const struct shown_video never;
     for (size_t i = 0; i < m->shown.video_count; i++) {
-        if (m->shown.video[i].rendition == r) return m->shown.video[i].bandwidth_bps;
+        if (m->shown.video[i].rendition == r) return &m->shown.video[i];
     }
-    return 0;
+    return &never;
 }
 
 /* A ceiling that an encoder keeps is said from the start, with the air that containers take. */
@@ -124,7 +137,8 @@ static const struct iframes *shown_iframes(const struct multivariant_sources *s)
 
 static bool is_same_video(const struct shown_video *a, const struct shown_video *b)
 {
-    return a->rendition == b->rendition && a->track == b->track && a->bandwidth_bps == b->bandwidth_bps;
+    return a->rendition == b->rendition && a->track == b->track && a->bandwidth_bps == b->bandwidth_bps &&
+           a->average_bps == b->average_bps;
 }
 
 static bool is_same_audio(const struct shown_audio *a, const struct shown_audio *b)
@@ -136,29 +150,58 @@ static bool is_same_audio(const struct shown_audio *a, const struct shown_audio 
 static bool is_same(const struct shown *a, const struct shown *b)
 {
     bool is_same = a->video_count == b->video_count && a->audio_count == b->audio_count &&
-                   a->audio_bandwidth_bps == b->audio_bandwidth_bps && a->iframes_bps == b->iframes_bps;
+                   a->audio_bandwidth_bps == b->audio_bandwidth_bps && a->audio_average_bps == b->audio_average_bps &&
+                   a->iframes_bps == b->iframes_bps && a->has_captions == b->has_captions;
     for (size_t i = 0; i < a->video_count && is_same; i++) is_same = is_same_video(&a->video[i], &b->video[i]);
     for (size_t i = 0; i < a->audio_count && is_same; i++) is_same = is_same_audio(&a->audio[i], &b->audio[i]);
     return is_same;
 }
 
+/* The best that most lines carry, where there is one; then the others, the best first. */
+static int compare_videos(const void *left, const void *right)
+{
+    const struct shown_video *a = left, *b = right;
+    return a->bandwidth_bps < b->bandwidth_bps ? 1 : a->bandwidth_bps > b->bandwidth_bps ? -1 : 0;
+}
+
+static void order(struct shown *shown)
+{
+    size_t first = 0;
+    qsort(shown->video, shown->video_count, sizeof shown->video[0], compare_videos);
+    while (first + 1 < shown->video_count && shown->video[first].bandwidth_bps > START_BPS) first++;
+    const struct shown_video start = shown->video[first];
+    memmove(shown->video + 1, shown->video, first * sizeof start);
+    shown->video[0] = start;
+}
+
 static void look(const struct multivariant *m, const struct multivariant_sources *s, struct shown *out)
 {
-    *out = (struct shown){ .video_count = s->video_count, .audio_count = s->audio_count };
-    const uint64_t audio_bps = largest_audio(s, peak);
+    *out = (struct shown){ .video_count = s->video_count,
+                           .audio_count = s->audio_count,
+                           .has_captions = s->has_captions,
+                           .audio_bandwidth_bps = m->shown.audio_bandwidth_bps,
+                           .audio_average_bps = m->shown.audio_average_bps };
+    const uint64_t audio_bps = largest_audio(s, peak), audio_average_bps = largest_audio(s, average);
     for (size_t i = 0; i < s->video_count; i++) {
         const struct rendition *r = s->video[i].rendition;
-        out->video[i] = (struct shown_video){ .rendition = r,
-                                              .track = r->track,
-                                              .bandwidth_bps = announce(announced_before(m, r),
-                                                                        needed(&s->video[i], audio_bps)) };
+        const struct shown_video *before = shown_before(m, r);
+        out->video[i] = (struct shown_video){
+            .rendition = r,
+            .track = r->track,
+            .nominal_90k = s->video[i].nominal_90k,
+            .bandwidth_bps = announce(before->bandwidth_bps, needed(&s->video[i], audio_bps)),
+            .average_bps = announce_average(before->average_bps, average(r) + audio_average_bps),
+        };
     }
     for (size_t i = 0; i < s->audio_count; i++) {
         const struct rendition *r = s->audio[i].rendition;
         out->audio[i] = (struct shown_audio){ .rendition = r, .track = r->track, .label = *s->audio[i].label };
     }
-    out->audio_bandwidth_bps = m->shown.audio_bandwidth_bps;
-    if (!s->video_count) out->audio_bandwidth_bps = announce(out->audio_bandwidth_bps, audio_bps);
+    if (s->video_count > 1) order(out);
+    if (!s->video_count) {
+        out->audio_bandwidth_bps = announce(out->audio_bandwidth_bps, audio_bps);
+        out->audio_average_bps = announce_average(out->audio_average_bps, audio_average_bps);
+    }
     const struct iframes *iframes = shown_iframes(s);
     out->iframes_bps = announce(m->shown.iframes_bps, iframes ? iframes->peak_bps : 0);
 }
@@ -167,21 +210,28 @@ struct uris {
     char text[MULTIVARIANT_VIDEOS_MAX][EDGE_RENDITION_NAME_BYTES + 16];
 };
 
-static void fill_videos(struct multivariant_config *c, const struct multivariant_sources *s, const struct shown *shown,
-                        struct uris *uris)
+/* Captions are kept by what is passed through, and written by encoders of these codecs. */
+static bool can_carry_captions(const struct track *track)
 {
-    const uint64_t audio_bps = largest_audio(s, average);
-    c->variant_count = s->video_count ? s->video_count : 1;
+    const enum media_codec codec = track_facts(track)->codec;
+    return codec == CODEC_H264 || codec == CODEC_HEVC;
+}
+
+static void fill_videos(struct multivariant_config *c, const struct shown *shown, struct uris *uris)
+{
+    c->variant_count = shown->video_count ? shown->video_count : 1;
     c->variants[0] = (struct multivariant_variant){ .bandwidth_bps = shown->audio_bandwidth_bps,
-                                                    .average_bandwidth_bps = audio_bps };
-    for (size_t i = 0; i < s->video_count; i++) {
-        const struct rendition *r = s->video[i].rendition;
-        snprintf(uris->text[i], sizeof uris->text[i], "%s/index.m3u8", r->config.name);
+                                                    .average_bandwidth_bps = shown->audio_average_bps };
+    for (size_t i = 0; i < shown->video_count; i++) {
+        const struct shown_video *v = &shown->video[i];
+        snprintf(uris->text[i], sizeof uris->text[i], "%s/index.m3u8", v->rendition->config.name);
         c->variants[i] = (struct multivariant_variant){ .uri = uris->text[i],
-                                                        .video = track_facts(r->track),
-                                                        .bandwidth_bps = shown->video[i].bandwidth_bps,
-                                                        .average_bandwidth_bps = average(r) + audio_bps };
-        find_rate(s->video[i].nominal_90k, c->variants[i].video, &c->variants[i]);
+                                                        .video = track_facts(v->track),
+                                                        .has_captions = shown->has_captions &&
+                                                                        can_carry_captions(v->track),
+                                                        .bandwidth_bps = v->bandwidth_bps,
+                                                        .average_bandwidth_bps = v->average_bps };
+        find_rate(v->nominal_90k, c->variants[i].video, &c->variants[i]);
     }
 }
 
@@ -192,7 +242,7 @@ void multivariant_update(struct multivariant *m, struct live_edge *edge, const s
     if ((!shown.video_count && !shown.audio_count) || is_same(&m->shown, &shown)) return;
     struct multivariant_config c = { .variant_count = 0 };
     struct uris uris;
-    fill_videos(&c, s, &shown, &uris);
+    fill_videos(&c, &shown, &uris);
     for (size_t i = 0; i < s->audio_count; i++) {
         struct multivariant_audio *a = &c.audio[c.audio_count++];
         *a = (struct multivariant_audio){ .facts = track_facts(s->audio[i].rendition->track),

@@ -20,10 +20,11 @@ struct multivariant_sound {
     const struct track_label *label;
 };
 struct multivariant_sources {
-    struct multivariant_video video[MULTIVARIANT_VIDEOS_MAX]; /* the best first */
+    struct multivariant_video video[MULTIVARIANT_VIDEOS_MAX];
     size_t video_count;
     struct multivariant_sound audio[MULTIVARIANT_AUDIOS_MAX];
     size_t audio_count;
+    bool has_captions;               /* in the stream's pictures */
     const struct rendition *iframes; /* whose playlist for scrubbing is named; NULL: none */
 };
 

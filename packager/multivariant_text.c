@@ -7,6 +7,7 @@
 #include <weir/base/utf8.h>
 
 #define HLS_VERSION 7
+#define CAPTIONS_GROUP "cc"
 #define NAME_BYTES (TRACK_NAME_BYTES + 16)
 
 /* -- names: what may stand in a quoted string, and unique (4.4.6.1) -- */
@@ -137,6 +138,45 @@ static void write_audio_codecs(struct byte_writer *w, const struct multivariant_
     }
 }
 
+/* By its transfer characteristics (ITU-T H.273, table 3; RFC 8216bis, 4.4.6.2). NULL: not known. */
+static const char *video_range(const struct codec_facts *video)
+{
+    switch (video->transfer) {
+    case 1:
+    case 6:
+    case 13:
+    case 14:
+    case 15: return "SDR";
+    case 16: return "PQ";
+    case 18: return "HLG";
+    default: return NULL;
+    }
+}
+
+static bool has_captions(const struct multivariant_config *c)
+{
+    for (size_t i = 0; i < c->variant_count; i++) {
+        if (c->variants[i].has_captions) return true;
+    }
+    return false;
+}
+
+/* NONE must stand in all variants or in none of them (4.4.6.2): one that has none beside others that have says nothing. */
+static void write_picture(struct byte_writer *w, const struct multivariant_config *c,
+                          const struct multivariant_variant *v)
+{
+    if (v->video->width) write_format(w, ",RESOLUTION=%ux%u", v->video->width, v->video->height);
+    if (v->fps_den) {
+        const uint64_t milli = (v->fps_num * 1000ull + v->fps_den / 2) / v->fps_den;
+        write_format(w, ",FRAME-RATE=%llu.%03llu", (unsigned long long)(milli / 1000),
+                     (unsigned long long)(milli % 1000));
+    }
+    const char *range = video_range(v->video);
+    if (range) write_format(w, ",VIDEO-RANGE=%s", range);
+    if (v->has_captions) write_text(w, ",CLOSED-CAPTIONS=\"" CAPTIONS_GROUP "\"");
+    if (!has_captions(c)) write_text(w, ",CLOSED-CAPTIONS=NONE");
+}
+
 /* codec: of the audio group; 0: no audio. */
 static void write_variant(struct byte_writer *w, const struct multivariant_config *c,
                           const struct multivariant_variant *v, enum media_codec codec, const char *uri)
@@ -147,12 +187,7 @@ static void write_variant(struct byte_writer *w, const struct multivariant_confi
     if (codec) write_audio_codecs(w, c, codec);
     if (c->muxed_audio) write_format(w, "%s%s", v->video ? "," : "", c->muxed_audio->codec_string);
     write_text(w, "\"");
-    if (v->video && v->video->width) write_format(w, ",RESOLUTION=%ux%u", v->video->width, v->video->height);
-    if (v->video && v->fps_den) {
-        const uint64_t milli = (v->fps_num * 1000ull + v->fps_den / 2) / v->fps_den;
-        write_format(w, ",FRAME-RATE=%llu.%03llu", (unsigned long long)(milli / 1000),
-                     (unsigned long long)(milli % 1000));
-    }
+    if (v->video) write_picture(w, c, v);
     if (codec && (v->video || c->audio_count > 1)) {
         write_text(w, ",AUDIO=\"");
         write_group_id(w, c, codec);
@@ -168,6 +203,8 @@ static void write_iframes(struct byte_writer *w, const struct multivariant_confi
     write_format(w, "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"%s\"",
                  (unsigned long long)c->iframes_bps, (unsigned long long)c->iframes_average_bps, video->codec_string);
     if (video->width) write_format(w, ",RESOLUTION=%ux%u", video->width, video->height);
+    const char *range = video_range(video);
+    if (range) write_format(w, ",VIDEO-RANGE=%s", range);
     write_format(w, ",URI=\"%s\"\n", c->iframes_uri);
 }
 
@@ -191,6 +228,9 @@ struct frozen *multivariant_render(const struct multivariant_config *c)
     /* audio alone, and one of it: the variant is the rendition */
     for (size_t i = 0; (has_video(c) || c->audio_count > 1) && i < c->audio_count; i++)
         write_media(&w, c, i, names.text[i]);
+    if (has_captions(c))
+        write_text(&w, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"" CAPTIONS_GROUP
+                       "\",NAME=\"CC1\",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=\"CC1\"\n");
     for (size_t i = 0; i < c->variant_count; i++) write_variants(&w, c, &c->variants[i]);
     if (c->iframes_uri) write_iframes(&w, c);
     struct frozen *text = byte_writer_freeze(&w);

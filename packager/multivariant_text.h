@@ -20,6 +20,7 @@ struct multivariant_variant {
     const char *uri;                 /* relative; audio alone: its own counts */
     const struct codec_facts *video; /* NULL: none */
     uint32_t fps_num, fps_den;       /* 0/0: not known */
+    bool has_captions;
     uint64_t bandwidth_bps, average_bandwidth_bps;
 };
 

@@ -394,6 +394,7 @@ static void take_video(struct packager *p, const struct media_packet *packet)
     /* the next frame is not expected before this one ends, and no cut is earlier */
     p->lead_90k = packet->dts_90k + (packet->nominal_90k ? packet->nominal_90k - 1 : 0);
     p->nominal_90k = packet->nominal_90k;
+    p->has_captions |= packet->has_captions;
     if (packet->pts_90k > p->reached_90k) p->reached_90k = packet->pts_90k;
     if (p->lead_90k > p->reached_90k) p->reached_90k = p->lead_90k;
     advance_followers(p, false);

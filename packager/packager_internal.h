@@ -44,6 +44,7 @@ struct packager {
     bool hides_video;      /* the multivariant playlist names the rungs alone */
     uint32_t hidden_audio; /* bit n: nor audio track n */
     bool awaits_rungs, knows_rungs;
+    bool has_captions;    /* some of its pictures had */
     bool was_cut;         /* with the last video packet */
     uint32_t nominal_90k; /* of the last video packet */
     struct segmenter segmenter;

@@ -49,7 +49,8 @@ static void add_rung(const struct packager *p, size_t index, struct multivariant
 /* What is there to be played, without what is hidden or was never published. */
 static void collect_sources(const struct packager *p, struct multivariant_sources *out)
 {
-    *out = (struct multivariant_sources){ .iframes = p->video && !p->hides_video ? p->video : NULL };
+    *out = (struct multivariant_sources){ .has_captions = p->has_captions,
+                                          .iframes = p->video && !p->hides_video ? p->video : NULL };
     if (p->video && p->video->has_published && !p->hides_video)
         out->video[out->video_count++] = (struct multivariant_video){ .rendition = p->video,
                                                                       .nominal_90k = p->nominal_90k };
@@ -132,6 +133,7 @@ void packager_update_ts(struct packager *p)
     if (cut && cut->msn <= decided_msn) decided_msn = cut->msn - 1;
     const struct ts_sources sources = { .video = p->video,
                                         .audio = lane ? lane->rendition : NULL,
+                                        .has_captions = p->has_captions,
                                         .decided_msn = decided_msn };
     ts_rendition_update(p->ts, &sources);
 }

@@ -37,7 +37,7 @@ struct ts_rendition {
     uint64_t bandwidth_bps, sum_bytes;
     int64_t sum_us;
     struct frozen *multivariant;
-    bool is_multivariant_old;
+    bool is_multivariant_old, has_captions;
 };
 
 /* -- a segment, from its two CMAF segments -- */
@@ -304,6 +304,7 @@ static void update_multivariant(struct ts_rendition *t)
     const struct multivariant_config c = {
         .variants = { { .uri = TS_RENDITION_NAME "/index.m3u8",
                         .video = t->video ? track_facts(t->video) : NULL,
+                        .has_captions = t->has_captions,
                         .fps_num = t->video ? track_facts(t->video)->fps_num : 0,
                         .fps_den = t->video ? track_facts(t->video)->fps_den : 0,
                         .bandwidth_bps = t->bandwidth_bps,
@@ -398,6 +399,7 @@ static uint64_t first_msn(const struct ts_sources *sources)
 
 void ts_rendition_update(struct ts_rendition *t, const struct ts_sources *sources)
 {
+    if (sources->has_captions && !t->has_captions) t->has_captions = t->is_multivariant_old = true;
     if (!t->next_msn) t->next_msn = first_msn(sources);
     if (!t->next_msn) return;
     for (; t->next_msn <= sources->decided_msn; t->next_msn++) add_segment(t, sources, t->next_msn);

@@ -22,6 +22,7 @@ struct ts_rendition_config {
 /* What there is now; lent. NULL: no such rendition. */
 struct ts_sources {
     const struct rendition *video, *audio;
+    bool has_captions;    /* in the pictures */
     uint64_t decided_msn; /* both have what they will have of segments up to this number */
 };
 

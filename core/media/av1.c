@@ -116,23 +116,24 @@ static void skip_tools(struct bit_reader *r)
 }
 
 /* The end of color_config (5.5.2), behind mono_chrome, as av1C wants it: subsampling and chroma sample position. */
-static uint8_t read_chroma(struct bit_reader *r, unsigned profile, unsigned depth, bool is_mono)
+static uint8_t read_chroma(struct bit_reader *r, struct codec_facts *f, bool is_mono)
 {
     unsigned primaries = 2, transfer = 2, matrix = 2;
     if (read_flag(r)) {
         primaries = read_bits(r, 8);
         transfer = read_bits(r, 8);
         matrix = read_bits(r, 8);
+        f->transfer = (uint8_t)transfer;
     }
     unsigned x = 1, y = 1, position = 0;
     if (!is_mono && primaries == 1 && transfer == 13 && matrix == 0) return 0; /* sRGB: 4:4:4 */
     skip_bits(r, 1);
     if (is_mono) return 3 << 2;
-    if (profile == 1) x = y = 0;
-    if (profile == 2 && depth == 12) {
+    if (f->profile == 1) x = y = 0;
+    if (f->profile == 2 && f->bit_depth == 12) {
         x = read_bits(r, 1);
         y = x ? read_bits(r, 1) : 0;
-    } else if (profile == 2) {
+    } else if (f->profile == 2) {
         y = 0;
     }
     if (x && y) position = read_bits(r, 2);
@@ -169,10 +170,10 @@ static bool read_sequence(struct byte_span payload, struct sequence *out)
     if (r.failed || f.width > PICTURE_SIDE_MAX || f.height > PICTURE_SIDE_MAX || f.profile > 2) return false;
     snprintf(f.codec_string, sizeof f.codec_string, "av01.%u.%02u%c.%02u", f.profile, f.level, tier ? 'H' : 'M',
              f.bit_depth);
-    out->facts = f;
     out->is_reduced = is_reduced;
     out->record_flags = (uint8_t)((tier ? 0x80 : 0) | (is_high ? 0x40 : 0) | (f.bit_depth == 12 ? 0x20 : 0) |
-                                  (is_mono ? 0x10 : 0) | read_chroma(&r, f.profile, f.bit_depth, is_mono));
+                                  (is_mono ? 0x10 : 0) | read_chroma(&r, &f, is_mono));
+    out->facts = f;
     return true;
 }
 

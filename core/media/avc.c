@@ -17,6 +17,7 @@ enum {
     NAL_FILLER = 12,
     NAL_SPS_EXTENSION = 13
 };
+#define SEI_RECOVERY_POINT 6
 #define SPS_BYTES_MAX 1024
 #define RECORD_HEAD_BYTES 5
 
@@ -167,26 +168,19 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
     return err;
 }
 
-/* payloadType 6: recovery_frame_cnt is its first ue(v) (H.264 D.1.8). */
 static void look_at_sei(struct nal_visitor *v, const uint8_t *nal, size_t bytes)
 {
-    uint8_t raw[256];
-    const size_t used = nal_unescape(nal + 1, bytes - 1, raw, sizeof raw);
-    for (size_t at = 0; at + 2 <= used;) {
-        uint32_t type = 0, size = 0;
-        while (at < used && raw[at] == 0xFF) type += raw[at++];
-        if (at < used) type += raw[at++];
-        while (at < used && raw[at] == 0xFF) size += raw[at++];
-        if (at < used) size += raw[at++];
-        if (type == 6 && at < used && size) {
-            struct bit_reader r;
-            bit_reader_init(&r, raw + at, used - at);
-            const uint32_t frames = read_ue(&r);
-            if (!r.failed && v->access == FRAME_INTER) v->access = frames ? FRAME_RECOVERY : FRAME_OPEN;
-            return;
-        }
-        if (size > used - at) return;
-        at += size;
+    struct sei_walk walk;
+    struct byte_span payload;
+    uint32_t type;
+    sei_walk_init(&walk, nal + 1, bytes - 1);
+    while (sei_walk_next(&walk, &type, &payload)) {
+        v->has_captions |= sei_is_captions(type, payload);
+        if (type != SEI_RECOVERY_POINT || !payload.bytes) continue;
+        struct bit_reader r;
+        bit_reader_init(&r, payload.data, payload.bytes);
+        const uint32_t frames = read_ue(&r); /* recovery_frame_cnt (D.1.8) */
+        if (!r.failed && v->access == FRAME_INTER) v->access = frames ? FRAME_RECOVERY : FRAME_OPEN;
     }
 }
 

@@ -39,10 +39,23 @@ void vui_common_read(struct bit_reader *r, struct codec_facts *facts);
 /* Keeps a frame rate that somebody could mean, reduced; else 0/0. */
 void facts_set_fps(struct codec_facts *facts, uint64_t num, uint64_t den);
 
+/* The messages of one SEI unit, as far as SEI_BYTES_MAX of it: what is asked for here stands in front. */
+#define SEI_BYTES_MAX 512
+struct sei_walk {
+    uint8_t raw[SEI_BYTES_MAX];
+    size_t bytes, at;
+};
+void sei_walk_init(struct sei_walk *w, const uint8_t *payload, size_t bytes); /* behind the unit's header */
+/* false: no more. A message that is cut off: what is there of it. */
+bool sei_walk_next(struct sei_walk *w, uint32_t *type, struct byte_span *payload);
+/* Closed captions as ATSC A/53 carries them (CEA-608 and 708). */
+bool sei_is_captions(uint32_t type, struct byte_span payload);
+
 /* -- length-prefixed samples -- */
 enum nal_use { NAL_KEEP = 1, NAL_KEEP_AUX /* kept, but nothing to show by itself */, NAL_DROP, NAL_PARAMETER_SET };
 struct nal_visitor {
     enum frame_access access;
+    bool has_captions;
     bool is_mixed; /* NAL types that cannot stand in one picture */
     /* parameter sets met, as slices of the frame before it was compacted: copied by the caller's look() */
     struct byte_writer sets; /* u16 length + NAL unit, each */

@@ -53,7 +53,11 @@ void vui_common_read(struct bit_reader *r, struct codec_facts *facts)
     if (read_flag(r)) skip_bits(r, 1); /* overscan */
     if (read_flag(r)) {
         skip_bits(r, 4);
-        if (read_flag(r)) skip_bits(r, 24);
+        if (read_flag(r)) {
+            skip_bits(r, 8);
+            facts->transfer = (uint8_t)read_bits(r, 8);
+            skip_bits(r, 8);
+        }
     }
     if (read_flag(r)) {
         read_ue(r);
@@ -143,6 +147,7 @@ enum weir_err nal_frame_prepare(const struct nal_family *family, const struct co
         .access = v.access,
         .bytes = kept,
         .new_config = merged,
+        .has_captions = v.has_captions,
         .is_empty = !has_picture,
         .is_claimed_key_wrong = has_picture && claimed_key != (v.access != FRAME_INTER),
     };

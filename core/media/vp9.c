@@ -12,6 +12,7 @@ static enum weir_err describe(struct byte_span config, struct codec_facts *out, 
     f.profile = config.data[0];
     f.level = config.data[1];
     f.bit_depth = config.data[2] >> 4;
+    f.transfer = config.data[4];
     const unsigned chroma = config.data[2] >> 1 & 7;
     f.chroma_format_idc = (uint8_t)(chroma < 2 ? 1 : chroma);
     if (f.profile > 3 || (f.bit_depth != 8 && f.bit_depth != 10 && f.bit_depth != 12))

@@ -295,6 +295,7 @@ static enum weir_err learn_size(struct stream *s, struct byte_span frame)
 struct prepared {
     size_t offset, bytes;
     enum frame_access access;
+    bool has_captions;
     uint32_t samples;
 };
 
@@ -315,7 +316,10 @@ static enum weir_err prepare_video(struct stream *s, const struct stream_frame *
         err = learn_size(s, (struct byte_span){ data + found.offset, found.bytes });
         if (err) return err;
     }
-    *out = (struct prepared){ .offset = frame->offset + found.offset, .bytes = found.bytes, .access = found.access };
+    *out = (struct prepared){ .offset = frame->offset + found.offset,
+                              .bytes = found.bytes,
+                              .access = found.access,
+                              .has_captions = found.has_captions };
     return WEIR_OK;
 }
 
@@ -391,6 +395,7 @@ static void push_packet(struct stream *s, const struct stream_frame *frame, cons
         .track = frame->track,
         .is_damaged = frame->is_damaged,
         .access = sample->access,
+        .has_captions = sample->has_captions,
         .payload = { frame->message, blob_data(frame->message) + sample->offset, sample->bytes },
         .era = time->era,
         .dts_90k = time->dts_90k,

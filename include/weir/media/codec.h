@@ -51,6 +51,7 @@ struct codec_facts {
     uint32_t fps_num, fps_den; /* 0/0: not said, or not fixed */
     uint8_t profile, level, bit_depth, chroma_format_idc;
     uint8_t nal_length_bytes; /* H264, HEVC: 1, 2 or 4 */
+    uint8_t transfer;         /* transfer characteristics (ITU-T H.273, table 3); 0 or 2: not said */
     /* audio */
     uint32_t sample_rate; /* of the output, and of CMAF's timescale: HE-AAC counts the doubled rate */
     uint32_t channels;
@@ -84,8 +85,9 @@ struct codec_frame {
     enum frame_access access; /* video; FRAME_IDR for audio */
     size_t offset, bytes;     /* the sample within the buffer, after what CMAF does not want was taken out */
     struct blob
-        *new_config; /* owned by the caller: parameter sets in the frame that differ from `config`, merged, or NULL */
-    bool is_empty;   /* nothing displayable was left (only AUD, SEI, parameter sets, ...): drop the frame */
+        *new_config;   /* owned by the caller: parameter sets in the frame that differ from `config`, merged, or NULL */
+    bool has_captions; /* closed captions stand in it (ATSC A/53 cc_data, H264 and HEVC) */
+    bool is_empty;     /* nothing displayable was left (only AUD, SEI, parameter sets, ...): drop the frame */
     bool is_claimed_key_wrong; /* the container said keyframe and the bitstream says otherwise, or the reverse */
 };
 

@@ -18,6 +18,7 @@ struct media_packet {
     uint32_t samples;         /* audio: nominal duration in the track's sample rate */
     uint32_t nominal_90k;     /* video: expected duration, 0: unknown */
     int64_t arrival_us;       /* monotonic */
+    bool has_captions;        /* video: closed captions stand in it */
     bool is_damaged;          /* bytes of it were lost on the way, and the stream's policy lets it pass */
 };
 

@@ -37,6 +37,33 @@ static const struct {
     { "dac3", "103DC0", CODEC_AC3, "ac-3", 0, 0, 0, 0, 48000, 6, 1536 },
 };
 
+static void how_bright_the_picture_is_meant(void **unused_state)
+{
+    static const struct {
+        const char *config_hex;
+        enum media_codec codec;
+        uint8_t transfer;
+    } rows[] = {
+        { AVC, CODEC_H264, 0 },
+        { "0142c00affe1001a6742c00ada082fe5c05a808080a0000003002000000781e244d401000468ce0fc8", CODEC_H264, 1 },
+        { "0102200000009000000000001ef000fcfdfafa00000f03a00001001840010c01ffff02200000030090000003000003001e959809a100"
+          "0100"
+          "2d42010102200000030090000003000003001ea0102049365959a4932bc05a848804820000030002000003003c10a2000100074401c1"
+          "72b4"
+          "2240",
+          CODEC_HEVC, 16 },
+        { "81004c000a0d0000000337f8e6d7ca84890482", CODEC_AV1, 18 },
+        { "000a820910100000", CODEC_VP9, 16 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct hex in = hex(rows[i].config_hex);
+        struct codec_facts f;
+        const char *why = "";
+        assert_int_equal(codec_describe(rows[i].codec, (struct byte_span){ in.data, in.bytes }, &f, &why), WEIR_OK);
+        assert_int_equal(f.transfer, rows[i].transfer);
+    }
+}
+
 static void real_configurations(void **unused_state)
 {
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -207,6 +234,42 @@ static void frames_are_prepared_in_place(void **unused_state)
     }
 }
 
+static void captions_are_noticed(void **unused_state)
+{
+    /* country, provider, "GA94", cc_data, how many, em_data, one pair, marker */
+#define CAPTIONS "B5003147413934 03 41 FF FC9420 FF"
+    static const struct {
+        const char *what;
+        enum media_codec codec;
+        const char *config_hex, *frame_hex;
+        bool has_captions;
+    } rows[] = {
+        { "in H.264", CODEC_H264, AVC, "00000012 06 04 0E " CAPTIONS " 80 00000003 65AABB", true },
+        { "behind a recovery point", CODEC_H264, AVC, "00000015 06 0601C0 04 0E " CAPTIONS " 80 00000003 41AABB",
+          true },
+        { "in HEVC", CODEC_HEVC, HEVC, "00000013 4E01 04 0E " CAPTIONS " 80 00000003 2601AA", true },
+        { "none in the message", CODEC_H264, AVC, "0000000F 06 04 0B B5003147413934 03 40 FF FF 80 00000003 65AABB",
+          false },
+        { "of another provider", CODEC_H264, AVC,
+          "00000012 06 04 0E B5002F47413934 03 41 FF FC9420 FF 80 00000003 65AABB", false },
+        { "cut off", CODEC_H264, AVC, "00000008 06 04 0E B500314741 00000003 65AABB", false },
+        { "no SEI at all", CODEC_HEVC, HEVC, "00000003 2601AA", false },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct hex config_hex = hex(rows[i].config_hex);
+        const struct byte_span config = { config_hex.data, config_hex.bytes };
+        struct hex in = hex(rows[i].frame_hex);
+        struct codec_facts facts;
+        struct codec_frame out;
+        const char *why = "";
+        print_message("%s\n", rows[i].what);
+        assert_int_equal(codec_describe(rows[i].codec, config, &facts, &why), WEIR_OK);
+        assert_int_equal(codec_frame_prepare(&facts, config, in.data, in.bytes, false, &out, &why), WEIR_OK);
+        assert_int_equal(out.has_captions, rows[i].has_captions);
+        assert_int_equal(out.bytes, in.bytes); /* they stay */
+    }
+}
+
 static void broken_frames_are_refused(void **unused_state)
 {
     const struct hex config_hex = hex(AVC);
@@ -306,10 +369,16 @@ static void frames_that_say_it_all(void **unused_state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(real_configurations),         cmocka_unit_test(broken_configurations_are_refused_with_words),
-        cmocka_unit_test(wire_forms_become_mp4_forms), cmocka_unit_test(frames_are_prepared_in_place),
-        cmocka_unit_test(broken_frames_are_refused),   cmocka_unit_test(vp9_says_its_size_in_keyframes),
-        cmocka_unit_test(samples_in_a_frame),          cmocka_unit_test(frames_that_say_it_all),
+        cmocka_unit_test(real_configurations),
+        cmocka_unit_test(broken_configurations_are_refused_with_words),
+        cmocka_unit_test(wire_forms_become_mp4_forms),
+        cmocka_unit_test(frames_are_prepared_in_place),
+        cmocka_unit_test(how_bright_the_picture_is_meant),
+        cmocka_unit_test(captions_are_noticed),
+        cmocka_unit_test(broken_frames_are_refused),
+        cmocka_unit_test(vp9_says_its_size_in_keyframes),
+        cmocka_unit_test(samples_in_a_frame),
+        cmocka_unit_test(frames_that_say_it_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

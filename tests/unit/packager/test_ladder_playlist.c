@@ -1,0 +1,208 @@
+/* What the multivariant playlist says of a ladder: what is encoded now, in an order that players begin well with, with what each needs. */
+#include "packager_bench.h"
+
+/* 1280x720 and 640x360 by libx264 with the colours of BT.709; Main 10 with PQ by libx265 */
+#define BT709 "0142c00affe1001a6742c00ada082fe5c05a808080a0000003002000000781e244d401000468ce0fc8"
+#define PQ                                                                                                             \
+    "0102200000009000000000001ef000fcfdfafa00000f03a00001001840010c01ffff02200000030090000003000003001e959809a1000100" \
+    "2d42"                                                                                                             \
+    "010102200000030090000003000003001ea0102049365959a4932bc05a848804820000030002000003003c10a2000100074401c172b42240"
+
+struct ladder_bench {
+    struct bench b;
+    struct track *rung, *hdr;
+};
+
+static const struct packager_rung rungs[] = { { .name = "720p", .ceiling_bps = 2500000 },
+                                              { .name = "360p", .ceiling_bps = 700000 } };
+
+static void open_bench(struct ladder_bench *l, size_t count, bool hides_video)
+{
+    setup(&l->b);
+    l->rung = make_track(CODEC_H264, BT709);
+    l->hdr = make_track(CODEC_HEVC, PQ);
+    packager_set_rungs(l->b.sink, rungs, count, hides_video);
+    packager_set_rung_track(l->b.sink, 0, l->rung);
+    if (count > 1) packager_set_rung_track(l->b.sink, 1, l->rung);
+}
+
+static void close_bench(struct ladder_bench *l)
+{
+    track_unref(l->rung);
+    track_unref(l->hdr);
+    teardown(&l->b);
+}
+
+/* A picture of the source, and what the rungs of the mask make of it at once. */
+static void push_picture(struct ladder_bench *l, int64_t n, unsigned mask, size_t bytes, bool has_captions)
+{
+    static const uint8_t nothing[200000];
+    struct blob *blob = blob_copy(nothing, bytes);
+    struct media_packet p = { .kind = MEDIA_VIDEO,
+                              .access = n % 60 ? FRAME_INTER : FRAME_IDR,
+                              .payload = { blob, blob_data(blob), bytes },
+                              .era = l->b.era,
+                              .dts_90k = 900000 + n * 3000,
+                              .pts_90k = 900000 + n * 3000,
+                              .nominal_90k = 3000,
+                              .has_captions = has_captions };
+    l->b.wall_us = WALL_START_US + n * 33333;
+    l->b.sink->push(l->b.sink, &p);
+    if (packager_was_cut(l->b.sink)) p.access = FRAME_IDR;
+    p.payload.bytes = 100;
+    for (size_t i = 0; i < ARRAY_LEN(rungs); i++) {
+        if (mask >> i & 1) packager_push_rung(l->b.sink, i, &p);
+    }
+    blob_unref(blob);
+}
+
+static void push_pictures(struct ladder_bench *l, int64_t from, int64_t to, unsigned mask, size_t bytes)
+{
+    for (int64_t n = from; n < to; n++) push_picture(l, n, mask, bytes, false);
+}
+
+static size_t place_of(const char *text, const char *what)
+{
+    const char *at = strstr(text, what);
+    return at ? (size_t)(at - text) : SIZE_MAX;
+}
+
+static void the_first_is_one_that_most_lines_carry(void **unused_state)
+{
+    struct ladder_bench l;
+    open_bench(&l, 2, false);
+    era(&l.b, l.b.video, NULL, 0);
+    push_pictures(&l, 0, 130, 3, 40000); /* 9.6 Mbit/s */
+    const char *master = multivariant_of(&l.b);
+    const size_t best = place_of(master, "\nvideo/index.m3u8"), middle = place_of(master, "\n720p/index.m3u8"),
+                 least = place_of(master, "\n360p/index.m3u8");
+    assert_true(middle < best && best < least && least != SIZE_MAX);
+    assert_int_equal(count(master, "#EXT-X-STREAM-INF"), 3);
+    /* what an encoder will keep to is said before it was measured, with some air */
+    assert_non_null(strstr(master, "BANDWIDTH=3000000,"));
+    assert_non_null(strstr(master, "BANDWIDTH=840000,"));
+    /* the source does not say its colours, the rungs do */
+    assert_int_equal(count(master, "VIDEO-RANGE=SDR"), 2);
+    assert_int_equal(count(master, "RESOLUTION=128x72,FRAME-RATE=30.000"), 3);
+    assert_int_equal(count(master, "CLOSED-CAPTIONS=NONE"), 3);
+    close_bench(&l);
+}
+
+static void the_source_is_first_where_it_is_small(void **unused_state)
+{
+    struct ladder_bench l;
+    open_bench(&l, 2, false);
+    era(&l.b, l.b.video, NULL, 0);
+    push_pictures(&l, 0, 130, 3, 12000); /* 2.9 Mbit/s, and air */
+    const char *master = multivariant_of(&l.b);
+    assert_true(place_of(master, "\nvideo/index.m3u8") < place_of(master, "\n720p/index.m3u8"));
+    assert_true(place_of(master, "\n720p/index.m3u8") < place_of(master, "\n360p/index.m3u8"));
+    close_bench(&l);
+}
+
+static void only_what_is_encoded_now_is_named(void **unused_state)
+{
+    struct ladder_bench l;
+    open_bench(&l, 2, false);
+    era(&l.b, l.b.video, NULL, 0);
+    push_pictures(&l, 0, 130, 3, 1000);
+    assert_int_equal(count(multivariant_of(&l.b), "#EXT-X-STREAM-INF"), 3);
+    packager_set_rung_absent(l.b.sink, 0);
+    const char *master = multivariant_of(&l.b);
+    assert_int_equal(count(master, "#EXT-X-STREAM-INF"), 2);
+    assert_null(strstr(master, "720p"));
+    push_pictures(&l, 130, 260, 2, 1000);
+    /* who still watches it sees the picture stand, then gaps, as far and as long as the others are */
+    assert_int_equal(count(text_of(&l.b, "720p"), "#EXT-X-GAP"), 1);
+    char source[1024];
+    snprintf(source, sizeof source, "%s", durations(text_of(&l.b, "video")));
+    assert_string_equal(durations(text_of(&l.b, "720p")), source);
+    /* it comes back at the next cut, and is named as soon as it has a segment */
+    push_pictures(&l, 260, 450, 3, 1000);
+    assert_int_equal(count(multivariant_of(&l.b), "#EXT-X-STREAM-INF"), 3);
+    packager_set_rungs(l.b.sink, rungs, 1, false);
+    assert_int_equal(count(multivariant_of(&l.b), "#EXT-X-STREAM-INF"), 2);
+    assert_int_equal(number(text_of(&l.b, "360p"), "MEDIA-SEQUENCE:"),
+                     number(text_of(&l.b, "video"), "MEDIA-SEQUENCE:"));
+    close_bench(&l);
+}
+
+static void the_source_may_be_for_cutting_alone(void **unused_state)
+{
+    struct ladder_bench l;
+    open_bench(&l, 1, true);
+    packager_set_rung_track(l.b.sink, 0, l.hdr);
+    era(&l.b, l.b.video, NULL, 0);
+    push_pictures(&l, 0, 130, 1, 1000);
+    const char *master = multivariant_of(&l.b);
+    assert_int_equal(count(master, "#EXT-X-STREAM-INF"), 1);
+    assert_int_equal(count(master, "#EXT-X-I-FRAME"), 0);
+    assert_non_null(strstr(master, "VIDEO-RANGE=PQ,CLOSED-CAPTIONS=NONE\n720p/index.m3u8"));
+    close_bench(&l);
+}
+
+static void captions_are_announced_when_they_come(void **unused_state)
+{
+    struct ladder_bench l;
+    open_bench(&l, 2, false);
+    packager_set_rung_track(l.b.sink, 1, l.hdr);
+    era(&l.b, l.b.video, NULL, 0);
+    push_pictures(&l, 0, 130, 3, 1000);
+    assert_int_equal(count(multivariant_of(&l.b), "CLOSED-CAPTIONS"), 3);
+    for (int64_t n = 130; n < 190; n++) push_picture(&l, n, 3, 1000, true);
+    const char *master = multivariant_of(&l.b);
+    assert_non_null(strstr(master, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"cc\",NAME=\"CC1\",DEFAULT=NO,"
+                                   "AUTOSELECT=YES,INSTREAM-ID=\"CC1\"\n"));
+    assert_int_equal(count(master, "CLOSED-CAPTIONS=\"cc\""), 3);
+    assert_int_equal(count(master, "CLOSED-CAPTIONS=NONE"), 0);
+    close_bench(&l);
+}
+
+static void sound_of_a_ladder_stands_for_the_sources(void **unused_state)
+{
+    struct ladder_bench l;
+    setup(&l.b);
+    l.rung = make_track(CODEC_AAC, "1208");
+    l.hdr = NULL;
+    const struct packager_rung sound = { .name = "aac", .kind = MEDIA_AUDIO, .label = { .language = "de" } };
+    packager_set_rungs(l.b.sink, &sound, 1, false);
+    packager_hide_audio(l.b.sink, 1);
+    packager_set_rung_track(l.b.sink, 0, l.rung);
+    era(&l.b, l.b.video, l.b.audio, 0);
+    struct blob *blob = blob_copy("sound", 5);
+    for (int64_t at = 0, next = 0; at < 6 * 44100; at += 1024) {
+        for (; next * 44100 < at * 30; next++)
+            play(&l.b, (struct part){ .from_s = next / 30.0, .to_s = (next + 1) / 30.0 });
+        const int64_t samples = 10 * 44100 + at;
+        const struct media_packet p = { .kind = MEDIA_AUDIO,
+                                        .access = FRAME_IDR,
+                                        .payload = { blob, blob_data(blob), 5 },
+                                        .era = l.b.era,
+                                        .pts_samples = samples,
+                                        .pts_90k = samples * 90000 / 44100,
+                                        .dts_90k = samples * 90000 / 44100,
+                                        .samples = 1024 };
+        packager_push_rung(l.b.sink, 0, &p);
+    }
+    blob_unref(blob);
+    const char *master = multivariant_of(&l.b);
+    assert_non_null(strstr(
+        master, "NAME=\"German\",LANGUAGE=\"de\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"1\",URI=\"aac/index.m3u8\""));
+    assert_int_equal(count(master, "TYPE=AUDIO"), 1);
+    assert_int_equal(count(text_of(&l.b, "aac"), "#EXT-X-GAP"), 0);
+    assert_true(count(text_of(&l.b, "aac"), "#EXTINF") >= 2);
+    close_bench(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_is_one_that_most_lines_carry),
+        cmocka_unit_test(the_source_is_first_where_it_is_small),
+        cmocka_unit_test(only_what_is_encoded_now_is_named),
+        cmocka_unit_test(the_source_may_be_for_cutting_alone),
+        cmocka_unit_test(captions_are_announced_when_they_come),
+        cmocka_unit_test(sound_of_a_ladder_stands_for_the_sources),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
