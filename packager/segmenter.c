@@ -10,7 +10,8 @@ void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us, int6
                              .max_90k = max_us * 9 / 100,
                              .part_90k = part_us * 9 / 100,
                              .startup_90k = SEGMENTER_STARTUP_90K };
-    if (s->part_90k) s->startup_90k = s->part_90k > SEGMENTER_SHORTEST_90K ? s->part_90k : SEGMENTER_SHORTEST_90K;
+    if (s->part_90k)
+        s->startup_90k = s->part_90k > SEGMENTER_STARTUP_LEAST_90K ? s->part_90k : SEGMENTER_STARTUP_LEAST_90K;
     segmenter_restart(s);
 }
 

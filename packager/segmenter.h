@@ -8,9 +8,10 @@
 #include <weir/media/codec.h>
 
 /* A stream that just began is cut early once, so that players have something within a second of the first keyframe; with parts
- * that short as the first one, but no shorter than a segment may be. */
+ * after the first one, but no sooner than STARTUP_LEAST. */
 #define SEGMENTER_STARTUP_90K (90000 * 9 / 10)
-#define SEGMENTER_SHORTEST_90K (90000 / 2)
+#define SEGMENTER_STARTUP_LEAST_90K (90000 / 4)
+#define SEGMENTER_SHORTEST_90K (90000 / 2) /* in front of a keyframe that does not have to cut */
 
 enum cut { CUT_NONE = 1, CUT_KEY, CUT_FORCED };
 

@@ -87,7 +87,7 @@ static void parts_begin_early(void **state)
     static const struct {
         int64_t part_us;
         unsigned cut; /* frame of 30 fps */
-    } rows[] = { { 0, 27 }, { 200000, 15 }, { 500000, 15 }, { 1000000, 30 } };
+    } rows[] = { { 0, 27 }, { 200000, 8 }, { 333000, 10 }, { 500000, 15 }, { 1000000, 30 } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct segmenter s;
         segmenter_init(&s, 2000000, 3000000, rows[i].part_us);
