@@ -127,19 +127,6 @@ static void on_gone(void *context, void *waiter)
     w->cancel(w);
 }
 
-void http_home_answered(void *context, struct http_stream *stream, struct http_answer *answer)
-{
-    struct http_home *home = context;
-    struct http_protocol *p = stream->protocol;
-    struct http_connection *c = p->events.context;
-    c->waiting--;
-    p->ops->answer(stream, answer);
-    if (c->is_unsettled) return;
-    c->is_unsettled = true;
-    c->next_unsettled = home->unsettled;
-    home->unsettled = c;
-}
-
 /* -- sockets -- */
 
 static void watch_one(struct event *event, bool is_wanted)
@@ -223,6 +210,30 @@ static void finish_turn(struct http_connection *c)
     const bool is_reading = c->is_lingering || !p || p->ops->wants_bytes(p);
     watch(c, (is_reading ? WIRE_READABLE : 0u) | (health == HTTP_SENDING ? WIRE_WRITABLE : 0u));
     if (is_reading && wire_has_buffered(&c->wire)) read_on(c);
+}
+
+/* The last answer that a connection waits for is sent at once: what it touches is in the cache now, and of thousands the first one does not wait
+ * until the last one is made. The others of a connection go out together. */
+void http_home_answered(void *context, struct http_stream *stream, struct http_answer *answer)
+{
+    struct http_home *home = context;
+    struct http_protocol *p = stream->protocol;
+    struct http_connection *c = p->events.context;
+    c->waiting--;
+    refresh_date(home);
+    p->ops->answer(stream, answer);
+    const bool is_first = home->unsettled == c;
+    if (!c->waiting && (!c->is_unsettled || is_first)) {
+        if (is_first) home->unsettled = c->next_unsettled;
+        c->is_unsettled = false;
+        c->active_us = clock_now_us();
+        finish_turn(c);
+        return;
+    }
+    if (c->is_unsettled) return;
+    c->is_unsettled = true;
+    c->next_unsettled = home->unsettled;
+    home->unsettled = c;
 }
 
 void http_home_settled(void *context)

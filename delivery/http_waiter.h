@@ -13,7 +13,7 @@ struct http_waiter {
 /* How they answer. */
 struct http_waiter_events {
     void *context;
-    /* The answer of a request that waited; its body is given. Must not ask, cancel or end anything here. */
+    /* The answer of a request that waited; its body is given. New requests may be asked in it; none that waits is cancelled. */
     void (*answered)(void *context, struct http_stream *stream, struct http_answer *answer);
     /* Those of one moment were all answered. Anything may be done. */
     void (*settled)(void *context);
