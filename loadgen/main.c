@@ -3,13 +3,15 @@
 #include <string.h>
 
 #include "check_command.h"
+#include "publish_command.h"
 #include "watch_command.h"
 
 static const char usage[] =
-    "weir-loadgen - looks at live HLS servers from outside\n"
+    "weir-loadgen - drives live streaming servers, and looks at what comes out\n"
     "\n"
     "usage: weir-loadgen check URL --seconds N [--ll] [--json]   hold a stream against the rules of HLS\n"
     "       weir-loadgen watch URL... --viewers M                 watch streams as many players do\n"
+    "       weir-loadgen publish --url URL --streams N           publish as many encoders do\n"
     "       weir-loadgen COMMAND --help\n"
     "       weir-loadgen version\n";
 
@@ -18,6 +20,7 @@ int main(int argc, char **argv)
     const char *command = argc > 1 ? argv[1] : "";
     if (!strcmp(command, "check")) return check_command(argc - 1, argv + 1);
     if (!strcmp(command, "watch")) return watch_command(argc - 1, argv + 1);
+    if (!strcmp(command, "publish")) return publish_command(argc - 1, argv + 1);
     if (!strcmp(command, "version")) {
         puts("weir-loadgen " WEIR_VERSION);
         return LOADGEN_GOOD;

@@ -19,6 +19,7 @@ static int read_number(const struct option_set *set, const struct option_row *ro
     char wants[96], *end = NULL;
     errno = 0;
     const double number = strtod(text, &end);
+    if (end != text && !strcmp(end, "/s")) end += 2; /* a rate may say that it is one */
     if (!errno && end != text && !*end && number >= row->least && number <= row->most) {
         *(double *)row->out = number;
         return -1;

@@ -18,12 +18,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "loadgen/ts_loop.h"
+
 #define PACKET 188
 #define MESSAGE (7 * PACKET)
 #define CALLERS_MAX 512
 #define PIDS 8192
 #define TICKS_PER_US 27
-#define PCR_WRAP ((uint64_t)1 << 33)
 
 static uint8_t *clip;
 static size_t packet_count, message_count;
@@ -43,20 +44,6 @@ static int64_t now_us(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static unsigned pid_of(const uint8_t *p)
-{
-    return (unsigned)(p[1] & 0x1F) << 8 | p[2];
-}
-
-/* In 27 MHz; -1: this packet has none. */
-static int64_t pcr_of(const uint8_t *p)
-{
-    if (!(p[3] & 0x20) || p[4] < 7 || !(p[5] & 0x10)) return -1;
-    const uint64_t base = (uint64_t)p[6] << 25 | (uint64_t)p[7] << 17 | (uint64_t)p[8] << 9 | (uint64_t)p[9] << 1 |
-                          p[10] >> 7;
-    return (int64_t)(base * 300 + ((uint64_t)(p[10] & 1) << 8 | p[11]));
 }
 
 static void load(const char *path)
@@ -80,8 +67,8 @@ static void load(const char *path)
     for (size_t i = 0; i < packet_count; i++) {
         const uint8_t *p = clip + i * PACKET;
         if (p[0] != 0x47) die("the clip is no transport stream");
-        if (p[3] & 0x10) packets_of[pid_of(p)] = (packets_of[pid_of(p)] + 1) & 0x0F;
-        const int64_t pcr = pcr_of(p);
+        if (p[3] & 0x10) packets_of[ts_packet_pid(p)] = (packets_of[ts_packet_pid(p)] + 1) & 0x0F;
+        const int64_t pcr = ts_packet_pcr(p);
         if (pcr < 0) continue;
         if (first < 0) {
             first = pcr;
@@ -102,36 +89,10 @@ static void load(const char *path)
     free(at_us);
 }
 
-static void add_time(uint8_t *p, uint64_t ticks)
-{
-    const uint64_t old = (uint64_t)(p[0] >> 1 & 7) << 30 | (uint64_t)p[1] << 22 | (uint64_t)(p[2] >> 1) << 15 |
-                         (uint64_t)p[3] << 7 | p[4] >> 1;
-    const uint64_t t = (old + ticks) % PCR_WRAP;
-    p[0] = (uint8_t)((p[0] & 0xF1) | (t >> 30 << 1 & 0x0E));
-    p[1] = (uint8_t)(t >> 22);
-    p[2] = (uint8_t)(t >> 14 | 1);
-    p[3] = (uint8_t)(t >> 7);
-    p[4] = (uint8_t)(t << 1 | 1);
-}
-
 /* A packet as it is in the round-th time through the clip. */
 static void renew(uint8_t *p, uint64_t round)
 {
-    const uint64_t ticks = round * (uint64_t)(clip_us / 100 * 9);
-    if (p[3] & 0x10) p[3] = (uint8_t)((p[3] & 0xF0) | ((p[3] + round * packets_of[pid_of(p)]) & 0x0F));
-    if (pcr_of(p) >= 0) {
-        const uint64_t old = (uint64_t)p[6] << 25 | (uint64_t)p[7] << 17 | (uint64_t)p[8] << 9 | (uint64_t)p[9] << 1 |
-                             p[10] >> 7;
-        const uint64_t t = (old + ticks) % PCR_WRAP;
-        p[6] = (uint8_t)(t >> 25), p[7] = (uint8_t)(t >> 17), p[8] = (uint8_t)(t >> 9), p[9] = (uint8_t)(t >> 1);
-        p[10] = (uint8_t)((p[10] & 0x7F) | (t << 7 & 0x80));
-    }
-    const size_t at = p[3] & 0x20 ? 5u + p[4] : 4u;
-    if (!(p[1] & 0x40) || !(p[3] & 0x10) || at + 19 > PACKET || p[at] || p[at + 1] || p[at + 2] != 1) return;
-    const uint8_t id = p[at + 3];
-    if (id != 0xBD && id != 0xFD && (id & 0xE0) != 0xC0 && (id & 0xF0) != 0xE0) return;
-    if (p[at + 7] & 0x80) add_time(p + at + 9, ticks);
-    if (p[at + 7] & 0x40) add_time(p + at + 14, ticks);
+    ts_packet_renew(p, (unsigned)(round * packets_of[ts_packet_pid(p)]) & 0x0F, round * (uint64_t)(clip_us / 100 * 9));
 }
 
 /* -- callers -- */

@@ -156,7 +156,17 @@
 #define LOADGEN_QUEUE_MAX 4096               /* objects that wait to be fetched, per media playlist: not fetched */
 #define LOADGEN_OBJECTS_MAX 2048  /* playlists, inits and times of media that viewers share: forget the oldest */
 #define LOADGEN_CLIENTS_MAX 16384 /* viewers in a process: refuse */
-#define LOADGEN_SECONDS_MAX (24 * 60 * 60) /* of a run: refuse */
+#define LOADGEN_SECONDS_MAX (24 * 60 * 60)       /* of a run: refuse */
+#define LOADGEN_SOURCE_BYTES_MAX (512 * MIB)     /* of what publishers loop, a file read whole: refuse it */
+#define LOADGEN_SOURCE_ITEMS_MAX (1024 * 1024)   /* frames in it: refuse it */
+#define LOADGEN_SOURCE_MAKE_US (120 * 1000000LL) /* to make or read it: give up */
+#define LOADGEN_PUBLISHERS_MAX 4096              /* of a group: refuse */
+#define LOADGEN_PUBLISHER_THREADS_MAX 16         /* of a group, that send: refuse */
+#define LOADGEN_DIALERS 8                        /* of a group, threads that dial: the next ones wait */
+#define LOADGEN_DIAL_US (10 * 1000000LL)         /* for each answer of a handshake: refused */
+#define LOADGEN_BEHIND_US_MAX (20 * 1000000LL)   /* behind its time: go on at the next keyframe */
+#define LOADGEN_BATCH_BYTES (64 * KIB)           /* written at once: the rest waits for the next turn */
+#define LOADGEN_GARBAGE_BYTES_MAX (1 * MIB)      /* of one act: refuse */
 
 /* -- segments on disk -- */
 #define ARCHIVE_QUEUE_BYTES_MAX (64 * MIB)    /* waiting to be written: refuse the segment, which is a gap later */
