@@ -15,6 +15,7 @@
 #define FOLLOWER_PATIENCE_90K                                                                                          \
     90000 /* how far the leader may be past a cut before audio is closed without having reached it */
 #define UNKNOWN_FRAME_90K 3000 /* until the next one tells */
+#define ROUNDING_90K 180
 #define VIDEO_RENDITION "video"
 #define VIDEO_PATIENCE_90K (2 * 90000) /* how far audio may be ahead of missing video before it leads */
 
@@ -231,10 +232,10 @@ static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, in
     const struct rung_cut rung_cut = { .at_90k = is_break ? p->reached_90k + 1 : at_90k,
                                        .msn = p->msn,
                                        .is_muted = p->is_muted,
+                                       .is_dark = is_break || p->leader,
                                        .duration_us = cut.duration_us,
                                        .wall_us = cut.wall_us };
     rungs_note_cut(p->rungs, &rung_cut);
-    p->was_cut = true;
     if (cut.is_muted) return;
     if (p->leader) close_segment(p->video, &cut, -1); /* a gap there */
     p->msn++;
@@ -314,9 +315,9 @@ static bool is_leader_missing(const struct packager *p, int64_t audio_90k)
     return !p->tracks.audio[p->leader->track] || audio_90k - p->lead_90k > patience_90k(p);
 }
 
-bool packager_was_cut(const struct packet_sink *sink)
+int64_t packager_cut_90k(const struct packet_sink *sink)
 {
-    return ((const struct packager *)sink)->was_cut;
+    return ((const struct packager *)sink)->cut_90k;
 }
 
 /* -- the sink -- */
@@ -354,7 +355,8 @@ static enum cut meet_key(struct packager *p, const struct media_packet *packet)
     return CUT_NONE;
 }
 
-static bool push_video(struct packager *p, const struct media_packet *packet)
+/* start_90k: when its segment begins to be shown, where it is the first. */
+static bool push_video(struct packager *p, const struct media_packet *packet, int64_t start_90k)
 {
     struct rendition *r = p->is_muted ? NULL : ready_video(p);
     if (!r) return false;
@@ -371,30 +373,55 @@ static bool push_video(struct packager *p, const struct media_packet *packet)
         .is_duration_known = packet->nominal_90k != 0,
         .plan_ticks = is_idr ? segmenter_first_part_90k(&p->segmenter, packet->nominal_90k) : 0,
     };
-    return rendition_push(r, p->msn, &input, wall_at(p, packet->pts_90k));
+    return rendition_push(r, p->msn, &input, wall_at(p, start_90k));
+}
+
+/* When the pictures of a segment begin to be shown that this one is the first of to be decoded. Inside a group of pictures those that
+ * come behind it may be shown before it: then it follows the last picture so far as
+ * this one follows in decoding. */
+static int64_t start_of(const struct packager *p, const struct media_packet *packet)
+{
+    if (packet->access == FRAME_IDR || p->shown_90k == INT64_MIN) return packet->pts_90k;
+    const int64_t next_90k = p->shown_90k + (packet->dts_90k - p->last_dts_90k);
+    return next_90k < packet->pts_90k ? next_90k : packet->pts_90k;
+}
+
+/* Where that was reckoned, it is off by what clocks of milliseconds are off by: the cut must not be behind the picture. */
+static int64_t cut_of(int64_t start_90k, const struct media_packet *packet)
+{
+    const int64_t half_90k = packet->nominal_90k / 2;
+    if (start_90k == packet->pts_90k) return start_90k;
+    return start_90k - (half_90k < ROUNDING_90K ? half_90k : ROUNDING_90K);
 }
 
 static void take_video(struct packager *p, const struct media_packet *packet)
 {
-    p->was_cut = false;
+    int64_t start_90k = packet->pts_90k;
+    p->cut_90k = PACKAGER_NO_CUT;
     if (!p->has_video) {
         if (packet->access == FRAME_INTER) {
             note_drop(p, 1);
             return;
         }
         begin_video(p, packet);
-        p->was_cut = true;
+        p->cut_90k = packet->pts_90k;
     }
     enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k,
                                     packet->access, packet->payload.bytes);
     if (cut == CUT_NONE) cut = meet_key(p, packet);
-    if (cut != CUT_NONE) close_video(p, packet->pts_90k, packet->dts_90k, cut == CUT_FORCED);
+    if (cut != CUT_NONE) {
+        start_90k = start_of(p, packet);
+        p->cut_90k = cut_of(start_90k, packet);
+        close_video(p, p->cut_90k, packet->dts_90k, cut == CUT_FORCED);
+    }
     open_segment(p);
-    if (!push_video(p, packet)) note_drop(p, 1);
+    if (!push_video(p, packet, start_90k)) note_drop(p, 1);
     /* the next frame is not expected before this one ends, and no cut is earlier */
     p->lead_90k = packet->dts_90k + (packet->nominal_90k ? packet->nominal_90k - 1 : 0);
     p->nominal_90k = packet->nominal_90k;
     p->has_captions |= packet->has_captions;
+    p->last_dts_90k = packet->dts_90k;
+    if (packet->pts_90k > p->shown_90k) p->shown_90k = packet->pts_90k;
     if (packet->pts_90k > p->reached_90k) p->reached_90k = packet->pts_90k;
     if (p->lead_90k > p->reached_90k) p->reached_90k = p->lead_90k;
     advance_followers(p, false);
@@ -515,6 +542,7 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->era_wall_us = wall_us + p->wall_shift_us;
     p->first_audio_90k = -1;
     p->lead_90k = p->reached_90k = start_90k;
+    p->shown_90k = INT64_MIN;
     /* an era of which nothing was published is none for players: they count tags */
     if (p->msn != p->era_msn) {
         p->discontinuity++;

@@ -45,14 +45,16 @@ struct packager {
     uint32_t hidden_audio; /* bit n: nor audio track n */
     bool awaits_rungs, knows_rungs;
     bool has_captions;    /* some of its pictures had */
-    bool was_cut;         /* with the last video packet */
+    int64_t cut_90k;      /* where a segment began with the last video packet */
     uint32_t nominal_90k; /* of the last video packet */
     struct segmenter segmenter;
     bool has_era, has_video; /* has_video: the era's first keyframe came, and it goes on */
     uint32_t era;
     int64_t era_start_90k, era_wall_us;
     int64_t first_audio_90k; /* of the era; -1: none yet */
-    int64_t lead_90k;    /* how far the leader has decided: what begins at or before this is in front of its next cut */
+    int64_t lead_90k; /* how far the leader has decided: what begins at or before this is in front of its next cut */
+    int64_t last_dts_90k;
+    int64_t shown_90k;   /* the latest picture of the era; INT64_MIN: none */
     int64_t reached_90k; /* presentation time that the leader has reached in the era */
     bool is_open,
         is_muted; /* of the leader's segment; muted: its number is too far ahead of the clock to be published */

@@ -46,12 +46,19 @@ static int64_t wall_at(const struct rung *g, int64_t at_90k)
     return g->era.wall_us + (at_90k - g->era.start_90k) * 100 / 9;
 }
 
+/* A segment that begins anywhere else than the stream's own is none: to players that switch they are the same. */
+static bool begins_segment(const struct rung *g, const struct media_packet *packet, const struct rungs_stream *stream)
+{
+    if (g->segment_90k == INT64_MAX) return false;
+    const int64_t after_90k = packet->pts_90k - g->segment_90k;
+    return after_90k >= 0 && after_90k < (stream->nominal_90k ? stream->nominal_90k : 1);
+}
+
 static bool feed_video(struct rungs *r, struct rung *g, const struct media_packet *packet,
                        const struct rungs_stream *stream, uint64_t msn)
 {
     struct rendition *out = ready_rendition(r, g, msn);
-    /* a segment that begins anywhere else than the stream's own is none: to players that switch they are the same */
-    if (!out || (!rendition_is_open(out) && packet->pts_90k != g->segment_90k)) return false;
+    if (!out || (!rendition_is_open(out) && !begins_segment(g, packet, stream))) return false;
     const bool is_idr = packet->access == FRAME_IDR;
     if (is_idr) g->delay_90k = packet->pts_90k - packet->dts_90k;
     const int64_t nominal_90k = packet->nominal_90k ? packet->nominal_90k : UNKNOWN_FRAME_90K;

@@ -59,7 +59,7 @@ static int64_t end_of(const struct rung *g, const struct event *e, const struct 
     const bool is_here = packet && packet->era == e->era;
     if (rung_is_audio(g)) return is_here ? packet->pts_samples : -1;
     if (e->at_90k == INT64_MAX) return -1;
-    return is_here && packet->pts_90k == e->at_90k ? packet->dts_90k : e->at_90k - g->delay_90k;
+    return is_here && packet->pts_90k - e->at_90k < packet->nominal_90k ? packet->dts_90k : e->at_90k - g->delay_90k;
 }
 
 static void resolve(struct rung *g, const struct rung_cut *cut, int64_t end)
@@ -76,7 +76,8 @@ static void read_event(struct rung *g, const struct event *e, const struct media
     g->read++;
     if (e->kind == EVENT_ERA) begin_era(g, &e->begun);
     if (e->kind == EVENT_CUT) resolve(g, &e->cut, end_of(g, e, packet));
-    if (e->kind != EVENT_ERA) g->segment_90k = e->at_90k;
+    const bool is_dark = e->kind == EVENT_CUT && e->cut.is_dark && !rung_is_audio(g);
+    if (e->kind != EVENT_ERA) g->segment_90k = is_dark ? INT64_MAX : e->at_90k;
 }
 
 static void read_all(struct rungs *r, struct rung *g)

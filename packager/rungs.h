@@ -25,6 +25,7 @@ struct rung_cut {
     uint64_t msn;   /* of the segment that ends */
     int64_t duration_us, wall_us;
     bool is_muted; /* its number was not used */
+    bool is_dark;  /* no pictures of the stream begin here */
 };
 struct rung_era {
     uint32_t era;

@@ -34,6 +34,8 @@ struct stream_ladder {
 };
 #define RUNG_HIDDEN SIZE_MAX
 
+_Static_assert(LADDER_NO_CUT == PACKAGER_NO_CUT, "what one says the other hears");
+
 /* -- events, from the ladder's threads -- */
 
 static void give(struct stream_ladder *s, const struct mail_item *item)
@@ -219,7 +221,7 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
     struct stream_ladder *s = (struct stream_ladder *)sink;
     s->packager->push(s->packager, packet);
     if (packet->kind != MEDIA_VIDEO || !s->ladder || packet->era != s->era) return;
-    ladder_push(s->ladder, packet, packager_was_cut(s->packager));
+    ladder_push(s->ladder, packet, packager_cut_90k(s->packager));
 }
 
 static void on_metadata(struct packet_sink *sink, const struct media_metadata *metadata)

@@ -391,7 +391,8 @@ static void serve_packet(struct engine *e, const struct ladder_item *item)
         decode_step_rest(&e->decode);
         return;
     }
-    if (is_entry || item->is_cut) keyframe_plan_note(&e->keys, item->packet.pts_90k);
+    if (is_entry) keyframe_plan_note(&e->keys, item->packet.pts_90k);
+    if (item->cut_90k != LADDER_NO_CUT) keyframe_plan_note(&e->keys, item->cut_90k);
     decode_step_feed(&e->decode, &item->packet);
 }
 

@@ -102,10 +102,10 @@ enum weir_err ladder_set_track(struct ladder *l, struct track *video)
     return WEIR_OK;
 }
 
-size_t ladder_push(struct ladder *l, const struct media_packet *packet, bool is_cut)
+size_t ladder_push(struct ladder *l, const struct media_packet *packet, int64_t cut_90k)
 {
     assert(packet->kind == MEDIA_VIDEO);
-    const struct ladder_item item = { .kind = ITEM_PACKET, .packet = *packet, .is_cut = is_cut };
+    const struct ladder_item item = { .kind = ITEM_PACKET, .packet = *packet, .cut_90k = cut_90k };
     blob_ref(packet->payload.blob);
     const size_t dropped = engine_give(l->engine, &item);
     transcode_count(&l->shared->figures, FIGURE_PACKETS_DROPPED, (int64_t)dropped);

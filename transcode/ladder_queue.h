@@ -18,7 +18,7 @@ enum ladder_item_kind {
 struct ladder_item {
     enum ladder_item_kind kind;
     struct media_packet packet; /* ITEM_PACKET: holds a reference on the payload's blob */
-    bool is_cut;                /* the source's rendition begins a segment here */
+    int64_t cut_90k;            /* the source's rendition begins a segment here; LADDER_NO_CUT: none */
     struct track *track;        /* ITEM_TRACK: a reference */
 };
 

@@ -202,7 +202,7 @@ static void feed_tag(struct feeder *f, struct byte_span body, uint32_t ms)
         wait_for_room(f->tool, f->ladder);
     struct media_packet now = packet;
     now.arrival_us = clock_now_us();
-    if (ladder_push(f->ladder, &now, false)) die("packets were dropped");
+    if (ladder_push(f->ladder, &now, LADDER_NO_CUT)) die("packets were dropped");
     blob_unref(b);
     f->frames++;
 }

@@ -39,7 +39,15 @@ struct delayed {
     int64_t due_us;
 };
 
+#define REORDER 3
+#define PLANNED_MAX 8
+
 struct rung_sim {
+    /* what its decoder holds, in the order of presentation, and where it was told to begin segments */
+    struct media_packet decoding[REORDER + 1];
+    size_t decoding_count;
+    int64_t planned_90k[PLANNED_MAX];
+    size_t planned_count;
     struct delayed inside[DELAYED_MAX];
     size_t count;
     int64_t delay_us, last_due_us;
@@ -99,21 +107,32 @@ static const uint8_t *find_box(const uint8_t *data, size_t bytes, const char *ty
     for (size_t i = 4; i + 4 <= bytes; i++) {
         if (!memcmp(data + i, type, 4)) return data + i + 4;
     }
-    fail_msg("no %s in the segment", type);
     return NULL;
 }
 
-/* In the rendition's own clock. */
+/* When the first of its pictures is shown, or its first sound, in the rendition's own clock. */
 static int64_t first_pts_of(const struct edge_object *o, bool is_sound)
 {
-    static uint8_t head[8192];
+    static uint8_t data[65536];
     struct frozen *body = edge_object_body(o);
-    const size_t bytes = frozen_read(body, 0, head, sizeof head);
-    const uint8_t *tfdt = find_box(head, bytes, "tfdt"), *trun = find_box(head, bytes, "trun");
-    const int64_t dts = (int64_t)((uint64_t)load_u32(tfdt + 4) << 32 | load_u32(tfdt + 8));
-    const int32_t offset = is_sound ? 0 : (int32_t)load_u32(trun + 12 + 12);
+    const size_t bytes = frozen_read(body, 0, data, sizeof data);
+    assert_true(bytes < sizeof data);
     frozen_unref(body);
-    return dts + offset;
+    int64_t first = INT64_MAX;
+    for (const uint8_t *at = data; (at = find_box(at, (size_t)(data + bytes - at), "tfdt"));) {
+        int64_t dts = (int64_t)((uint64_t)load_u32(at + 4) << 32 | load_u32(at + 8));
+        if (is_sound) return dts;
+        at = find_box(at, (size_t)(data + bytes - at), "trun");
+        assert_non_null(at);
+        /* duration, size, flags, composition offset */
+        for (uint32_t i = 0, count = load_u32(at + 4); i < count; i++) {
+            const uint8_t *sample = at + 12 + (size_t)16 * i;
+            const int64_t pts = dts + (int32_t)load_u32(sample + 12);
+            if (pts < first) first = pts;
+            dts += load_u32(sample);
+        }
+    }
+    return first;
 }
 
 static void compare_pictures(struct life *l, const struct witness *w, const struct hls_seen *seen, int64_t pts)
@@ -137,7 +156,7 @@ static void compare_sound(struct life *l, struct witness *w, const struct hls_se
     w->next_samples = samples + (seen->duration_us * RUNG_HZ + 500000) / 1000000;
     if (!pictures || source < 0 || is_era || !l->is_calm) return;
     const int64_t frame_90k = FRAME_SAMPLES * 90000 / RUNG_HZ + 1;
-    if (pts < source || pts > source + frame_90k)
+    if (pts < source - 180 || pts > source + frame_90k)
         fail_msg("%s: segment %llu begins at %lld, the pictures' at %lld", w->list.label, (unsigned long long)seen->msn,
                  (long long)pts, (long long)source);
     /* one clock for all: what is apart in the media is as far apart in PROGRAM-DATE-TIME */
@@ -197,9 +216,20 @@ static void look_at_all(struct life *l)
 
 /* -- the rungs' encoders -- */
 
-static void take_in(struct life *l, struct rung_sim *g, const struct media_packet *source, bool is_cut)
+static bool is_planned(struct rung_sim *g, int64_t pts_90k)
 {
-    const bool is_key = source->access == FRAME_IDR || is_cut;
+    size_t kept = 0;
+    for (size_t i = 0; i < g->planned_count; i++) {
+        if (g->planned_90k[i] > pts_90k) g->planned_90k[kept++] = g->planned_90k[i];
+    }
+    const bool is_one = kept < g->planned_count;
+    g->planned_count = kept;
+    return is_one;
+}
+
+static void encode(struct life *l, struct rung_sim *g, const struct media_packet *picture)
+{
+    const bool is_key = is_planned(g, picture->pts_90k) || picture->access == FRAME_IDR;
     if (g->is_absent || (g->waits_for_key && !is_key) || g->count == DELAYED_MAX) {
         g->waits_for_key = true;
         return;
@@ -207,15 +237,34 @@ static void take_in(struct life *l, struct rung_sim *g, const struct media_packe
     g->since_key = is_key ? 0 : g->since_key + 1;
     g->waits_for_key = false;
     if (g->since_key % g->keep_one_in) return;
-    struct media_packet p = *source;
+    struct media_packet p = *picture;
     p.access = is_key ? FRAME_IDR : FRAME_INTER;
     p.dts_90k = p.pts_90k; /* no B-frames here */
     p.nominal_90k *= g->keep_one_in;
     blob_ref(p.payload.blob);
-    /* one at a time, in order: longer than a decoder needs to put pictures into theirs */
     const int64_t due_us = l->now_us + g->delay_us;
     g->inside[g->count++] = (struct delayed){ p, due_us > g->last_due_us ? due_us : g->last_due_us };
     g->last_due_us = g->inside[g->count - 1].due_us;
+}
+
+static void show_first(struct life *l, struct rung_sim *g)
+{
+    struct media_packet p = g->decoding[0];
+    memmove(g->decoding, g->decoding + 1, --g->decoding_count * sizeof p);
+    encode(l, g, &p);
+    blob_unref(p.payload.blob);
+}
+
+static void decode(struct life *l, struct rung_sim *g, const struct media_packet *source, int64_t cut_90k)
+{
+    /* an era's pictures come out before those of the next one go in */
+    while (g->decoding_count && g->decoding[0].era != source->era) show_first(l, g);
+    if (cut_90k != PACKAGER_NO_CUT && g->planned_count < PLANNED_MAX) g->planned_90k[g->planned_count++] = cut_90k;
+    size_t at = g->decoding_count++;
+    for (; at > 0 && g->decoding[at - 1].pts_90k > source->pts_90k; at--) g->decoding[at] = g->decoding[at - 1];
+    g->decoding[at] = *source;
+    blob_ref(source->payload.blob);
+    if (g->decoding_count > REORDER) show_first(l, g);
 }
 
 /* Another rate: frames come out as soon as the samples that they cover are in, and stand where these stood. */
@@ -239,21 +288,10 @@ static void take_in_sound(struct life *l, const struct media_packet *source)
     }
 }
 
-/* Encoders see pictures in presentation order. */
-static void sort_in(struct rung_sim *g)
-{
-    for (size_t i = g->count; i-- > 1;) {
-        struct delayed *a = &g->inside[i - 1], *b = &g->inside[i];
-        if (a->packet.era != b->packet.era || a->packet.pts_90k < b->packet.pts_90k) return;
-        const struct media_packet swapped = a->packet;
-        a->packet = b->packet;
-        b->packet = swapped;
-    }
-}
-
 static void give_out(struct life *l, size_t index, bool is_all)
 {
     struct rung_sim *g = &l->rungs[index];
+    while (is_all && g->decoding_count) show_first(l, g);
     while (g->count && (is_all || g->inside[0].due_us <= l->now_us)) {
         packager_push_rung(l->packager, index, &g->inside[0].packet);
         blob_unref(g->inside[0].packet.payload.blob);
@@ -280,8 +318,7 @@ static void push(struct life *l, int64_t dts, int64_t pts, uint32_t nominal, boo
     l->packager->push(l->packager, &p);
     look_at_all(l);
     for (size_t i = 0; i < PICTURES; i++) {
-        take_in(l, &l->rungs[i], &p, packager_was_cut(l->packager));
-        sort_in(&l->rungs[i]);
+        decode(l, &l->rungs[i], &p, packager_cut_90k(l->packager));
         give_out(l, i, false);
     }
     blob_unref(b);

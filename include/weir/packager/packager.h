@@ -54,7 +54,9 @@ void packager_push_rung(struct packet_sink *packager, size_t rung, const struct 
 void packager_set_rung_absent(struct packet_sink *packager, size_t rung);
 /* All that was made of what the source has sent so far has been pushed. */
 void packager_drain_rung(struct packet_sink *packager, size_t rung);
-/* Whether a segment began with the last video packet that was pushed: an encoder of rungs begins one there too. */
-bool packager_was_cut(const struct packet_sink *packager);
+/* A segment began with the last video packet that was pushed: the first picture at or after this presentation time is its first, and a
+ * keyframe in every rung. Not always that packet's own: inside a group of pictures others may be shown before it. */
+#define PACKAGER_NO_CUT INT64_MIN
+int64_t packager_cut_90k(const struct packet_sink *packager);
 
 #endif

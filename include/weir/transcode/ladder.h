@@ -50,9 +50,10 @@ void ladder_destroy(struct ladder *l); /* NULL is fine; what is inside is thrown
 
 /* What the next packets are. The same track again changes nothing. */
 WEIR_MUST_CHECK enum weir_err ladder_set_track(struct ladder *l, struct track *video);
-/* A video packet; its payload is referenced. is_cut: the source's own rendition begins a segment with it. How many packets were
- * dropped by it because the decoder is behind. */
-size_t ladder_push(struct ladder *l, const struct media_packet *packet, bool is_cut);
+/* A video packet; its payload is referenced. cut_90k: the source's own rendition begins a segment with the first picture that is shown
+ * at or after this time; LADDER_NO_CUT: it goes on. How many packets were dropped by it because the decoder is behind. */
+#define LADDER_NO_CUT INT64_MIN
+size_t ladder_push(struct ladder *l, const struct media_packet *packet, int64_t cut_90k);
 /* The publisher is gone, or the file at its end: give out all that is inside. */
 void ladder_drain(struct ladder *l);
 /* A few times a second: replaces a decoder that hangs. */

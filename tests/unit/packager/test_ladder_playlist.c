@@ -48,7 +48,7 @@ static void push_picture(struct ladder_bench *l, int64_t n, unsigned mask, size_
                               .has_captions = has_captions };
     l->b.wall_us = WALL_START_US + n * 33333;
     l->b.sink->push(l->b.sink, &p);
-    if (packager_was_cut(l->b.sink)) p.access = FRAME_IDR;
+    if (packager_cut_90k(l->b.sink) != PACKAGER_NO_CUT) p.access = FRAME_IDR;
     p.payload.bytes = 100;
     for (size_t i = 0; i < ARRAY_LEN(rungs); i++) {
         if (mask >> i & 1) packager_push_rung(l->b.sink, i, &p);
