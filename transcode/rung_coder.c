@@ -226,7 +226,7 @@ static void tell_encoder(struct rung_coder *c)
 static bool open_next(struct rung_coder *c, const struct lane_item *item)
 {
     struct ladder_shared *s = c->shared;
-    struct backend_error error;
+    struct backend_error error, refused = { "" };
     while (!transcoder_choose(s->transcoder, DUTY_ENCODE, c->plan.codec, s->backend, s->options.requires_gpu,
                               c->next_rank, &c->choice, &error)) {
         const struct encoder_config config = { .device = c->choice.device,
@@ -262,9 +262,10 @@ static bool open_next(struct rung_coder *c, const struct lane_item *item)
                   log_quote_text(error.text).text);
         c->next_rank = c->choice.rank + 1;
         c->is_moving = true;
+        refused = error;
     }
     log_event(LOG_TRANSCODE, LOG_ERROR, s->name, "rung_lost", "rung=%s tried=%s action=\"tried again in 5 s\"",
-              c->plan.name, log_quote_text(error.text).text);
+              c->plan.name, log_quote_text(error.text[0] ? error.text : refused.text).text);
     c->next_rank = 0;
     c->retry_us = clock_now_us() + RETRY_US;
     rung_coder_absent(c);
