@@ -106,6 +106,7 @@
 #define LADDER_FRAMES_WAITING_MAX 2       /* in front of an encoder: the decoder waits; behind a stalled one: drop */
 #define LADDER_IN_FLIGHT_MAX 256          /* frames inside an encoder: replace it */
 #define LADDER_STALL_US 1500000           /* an encoder or decoder that has work and does not answer: replace it */
+#define LADDER_AUDIO_PACKETS_MAX 1024     /* in front of an audio decoder: drop, and silence stands there */
 #define LADDER_MAIL_BYTES_MAX                                                                                          \
     (32 * MIB)                          /* encoded and not taken by the stream's loop: drop up to the rung's next IDR */
 #define LADDER_MAIL_ITEMS_MAX 4096      /* the same, by count */

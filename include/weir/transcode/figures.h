@@ -35,6 +35,10 @@
     X(SHED_UP, "transcode_shed_up", 0, "steps up again")                                                               \
     X(OUTPUT_DROPPED, "transcode_output_dropped", 0,                                                                   \
       "encoded packets dropped because the stream's loop did not take them")                                           \
+    X(AUDIO_ENCODED, "transcode_audio_frames_encoded", 0, "frames of audio encoded")                                   \
+    X(AUDIO_DROPPED, "transcode_audio_frames_dropped", 0,                                                              \
+      "frames of audio dropped in front of a decoder that was behind, or for want of memory")                          \
+    X(AUDIO_SILENCE, "transcode_audio_silence_samples", 0, "samples of silence put where the source had none")         \
     X(LADDERS_REFUSED, "transcode_ladders_refused", 0, "ladders not encoded because the machine is full")              \
     X(LATENCY_US, "transcode_latency_us", 1, "from a packet in to its picture out, of late")
 
