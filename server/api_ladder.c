@@ -42,7 +42,7 @@ static void fill(void *context, const struct ladder_view *v)
     for (unsigned id = 0; id < FIGURE_COUNT; id++) {
         const struct transcode_figure_facts facts = transcode_figure_facts((enum transcode_figure)id);
         /* here all is the ladder's: the word in front says nothing */
-        set_number(o, facts.name + sizeof "transcode_" - 1, transcode_read(v->figures, (enum transcode_figure)id));
+        set_number(o, facts.name + sizeof "transcode_" - 1, ladder_view_read(v, (enum transcode_figure)id));
     }
     json_decref(*out);
     *out = o;

@@ -145,6 +145,12 @@ static enum weir_err check_ladder(const struct config_path *path, struct config_
     else if (l->is_on && path->hls.container == CONTAINER_TS)
         what =
             "ladder makes CMAF renditions, and with hls.container ts nobody is told of them; take one of the two out";
+    for (size_t i = 0; i < path->audio.rung_count && !what; i++) {
+        for (size_t k = 0; k < l->wish.rung_count && !what; k++) {
+            if (!strcmp(path->audio.rungs[i].name, l->wish.rungs[k].name))
+                what = "a rung of ladder and one of audio have the same name";
+        }
+    }
     if (!what) return WEIR_OK;
     snprintf(error->text, sizeof error->text, "paths \"%.80s\": %s", path->pattern, what);
     return WEIR_CONFIG;
@@ -241,18 +247,30 @@ void config_srt_options(const struct config *c, const struct config_srt_port *po
     srt_options_overlay(options, &path->srt);
 }
 
-bool config_has_ladder(const struct config *c)
+enum audio_mode config_audio_mode(const struct config_path *path)
 {
-    bool has_one = c->defaults.ladder.is_on;
-    for (size_t i = 0; i < c->path_count; i++) has_one |= c->paths[i].ladder.is_on;
-    return has_one;
+    if (path->audio.mode != AUDIO_UNSAID) return (enum audio_mode)path->audio.mode;
+    return path->ladder.is_on ? AUDIO_AUTO : AUDIO_PASS;
+}
+
+bool config_path_transcodes(const struct config_path *path)
+{
+    return path->ladder.is_on || config_audio_mode(path) != AUDIO_PASS;
+}
+
+bool config_transcodes(const struct config *c)
+{
+    bool is_any = config_path_transcodes(&c->defaults);
+    for (size_t i = 0; i < c->path_count; i++) is_any |= config_path_transcodes(&c->paths[i]);
+    return is_any;
 }
 
 void config_policy(const struct config_path *path, struct stream_policy *policy)
 {
     *policy = (struct stream_policy){
         .may_take_over = path->may_take_over,
-        .hold_us = path->ladder.is_on && path->hls.hold_us < LADDER_DRAIN_US ? LADDER_DRAIN_US : path->hls.hold_us,
+        .hold_us = config_path_transcodes(path) && path->hls.hold_us < LADDER_DRAIN_US ? LADDER_DRAIN_US
+                                                                                       : path->hls.hold_us,
         .segment_us = path->hls.segment_us,
         .segment_max_us = longest_segment_us(&path->hls),
         .window_us = path->hls.window_us,

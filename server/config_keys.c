@@ -29,6 +29,7 @@
 #define HOLD_BACK "a duration from 200ms to 20s"
 #define CONTAINER "cmaf or ts"
 #define LADDER "auto, no, or a list of rungs, for example [source, {height: 720, bitrate: 2500k}]"
+#define AUDIO "auto, pass, aac, opus, or a list of rungs, for example [source, {codec: aac, bitrate: 64k}]"
 #define BACKEND "auto, nvidia, nvidia-split, vaapi, qsv or cpu"
 #define LATENCY "low or normal"
 #define GPUS "all, or a list of device numbers from 0 to 63, for example [0, 1]"
@@ -36,7 +37,7 @@
 
 /* The same for all and for a path. */
 #define LADDER_KEYS(at)                                                                                                \
-    { "ladder", KEY_LADDER, at(ladder), 0, 0, LADDER },                                                                \
+    { "ladder", KEY_LADDER, at(ladder), 0, 0, LADDER }, { "audio", KEY_AUDIO, at(audio), 0, 0, AUDIO },                \
         { "transcode.backend", KEY_BACKEND, at(ladder.backend), 0, 0, BACKEND },                                       \
         { "transcode.require_gpu", KEY_BOOL, at(ladder.requires_gpu), 0, 0, "yes or no" },                             \
     {                                                                                                                  \
@@ -453,11 +454,13 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_DAMAGE: is_right = parse_damage(value, field); break;
     case KEY_BOOL: is_right = parse_bool(value, field); break;
     case KEY_LADDER: is_right = config_ladder_parse_word(value, field); break;
+    case KEY_AUDIO: is_right = config_audio_parse_word(value, field); break;
     case KEY_BACKEND: is_right = parse_backend(value, field); break;
     case KEY_SCALE:
     case KEY_FRAME_RATE:
     case KEY_VIDEO_CODEC:
     case KEY_PROFILE:
+    case KEY_AUDIO_CODEC:
     case KEY_PRESET: is_right = config_rung_parse(key, value, field); break;
     case KEY_ADDRESSES:
     case KEY_ORIGINS:

@@ -25,6 +25,7 @@ enum key_kind {
     KEY_SECRET, /* in a file only, so that no process list shows it */
     KEY_SRT_URL,
     KEY_LADDER,  /* struct config_ladder: a word; in a file also a list of rungs */
+    KEY_AUDIO,   /* struct config_audio: the same */
     KEY_BACKEND, /* char[RUNG_WORD_BYTES] */
     KEY_LATENCY, /* int64_t: enum ladder_latency */
     KEY_GPUS,    /* uint64_t: a bit for each number */
@@ -34,6 +35,7 @@ enum key_kind {
     KEY_VIDEO_CODEC,
     KEY_PROFILE,
     KEY_PRESET,
+    KEY_AUDIO_CODEC,
 };
 
 struct config_key {

@@ -24,6 +24,24 @@ static const struct config_key rung_keys[] = {
     { "preset", KEY_PRESET, RUNG_AT(preset), 0, 0, "ultrafast, superfast, veryfast, faster, fast, medium or slow" },
 };
 
+#define SOUND_AT(field) offsetof(struct audio_rung_config, field)
+
+static const struct config_key audio_keys[] = {
+    { "name", KEY_TEXT, SOUND_AT(name), 1, RUNG_NAME_BYTES - 1, "1 to 15 letters, digits, - and _" },
+    { "codec", KEY_AUDIO_CODEC, SOUND_AT(codec), 0, 0, "aac or opus" },
+    { "bitrate", KEY_AMOUNT, SOUND_AT(bitrate_bps), 6000, 512000, "bits per second from 6k to 512k, for example 64k" },
+    { "channels", KEY_COUNT, SOUND_AT(channels), 1, 2, "1 or 2" },
+    { "sample_rate", KEY_COUNT, SOUND_AT(sample_rate), 8000, 48000, "samples a second from 8000 to 48000" },
+};
+
+const struct config_key *config_audio_key_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(audio_keys); i++) {
+        if (!strcmp(audio_keys[i].name, name)) return &audio_keys[i];
+    }
+    return NULL;
+}
+
 const struct config_key *config_rung_key_find(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(rung_keys); i++) {
@@ -94,6 +112,15 @@ static bool parse_codec(const char *text, void *field)
     return false;
 }
 
+static bool parse_audio_codec(const char *text, void *field)
+{
+    const bool is_opus = !strcmp(text, "opus");
+    const enum media_codec codec = is_opus ? CODEC_OPUS : CODEC_AAC;
+    if (!is_opus && strcmp(text, "aac") != 0) return false;
+    memcpy(field, &codec, sizeof codec);
+    return true;
+}
+
 static bool is_profile(const char *text)
 {
     static const char *const profiles[] = { "baseline", "main", "high", "main10" };
@@ -110,6 +137,7 @@ bool config_rung_parse(const struct config_key *key, const char *text, void *fie
     case KEY_SCALE: return parse_scale(text, field);
     case KEY_FRAME_RATE: return parse_frame_rate(text, key, field);
     case KEY_VIDEO_CODEC: return parse_codec(text, field);
+    case KEY_AUDIO_CODEC: return parse_audio_codec(text, field);
     case KEY_PROFILE: is_word = is_profile(text); break;
     case KEY_PRESET: is_word = preset_speed_from(text) != 0; break;
     default: return false;
@@ -139,5 +167,45 @@ const char *config_ladder_rung_done(struct config_ladder *ladder)
     if (r->kind == RUNG_ENCODED && (!r->codec || r->codec == CODEC_H264) && !strcmp(r->profile, "main10"))
         return "profile: of an h264 rung it is baseline, main or high";
     if (ladder_config_check(&ladder->wish, &why)) return why;
+    return NULL;
+}
+
+bool config_audio_parse_word(const char *text, struct config_audio *audio)
+{
+    static const struct {
+        const char *word;
+        enum audio_mode mode;
+    } words[] = { { "auto", AUDIO_AUTO }, { "pass", AUDIO_PASS }, { "aac", AUDIO_AAC }, { "opus", AUDIO_OPUS } };
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strcmp(text, words[i].word) != 0) continue;
+        *audio = (struct config_audio){ .mode = words[i].mode };
+        return true;
+    }
+    return false;
+}
+
+/* Renditions of a stream have names that nobody else may have. */
+static bool is_taken(const char *name)
+{
+    const size_t digits = strspn(name, "0123456789");
+    return !strncmp(name, "audio", 5) || !strcmp(name, "video") || !strcmp(name, "full") || !strcmp(name, "source") ||
+           (digits && !strcmp(name + digits, "p"));
+}
+
+const char *config_audio_rung_done(struct config_audio *audio)
+{
+    struct audio_rung_config *r = &audio->rungs[audio->rung_count];
+    if (!r->codec) r->codec = CODEC_AAC;
+    if (!r->name[0]) snprintf(r->name, sizeof r->name, "sound-%c", (char)('a' + audio->rung_count));
+    if (strspn(r->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(r->name))
+        return "a rung's name may hold letters, digits, - and _";
+    if (is_taken(r->name))
+        return "name: a rung of sound may not be called audio, video, source, full, or as a picture's height";
+    for (size_t i = 0; i < audio->rung_count; i++) {
+        if (!strcmp(audio->rungs[i].name, r->name)) return "two rungs have the same name";
+    }
+    if (r->codec == CODEC_OPUS && r->sample_rate && r->sample_rate != 48000)
+        return "sample_rate: of an opus rung it is 48000; take the line out";
+    audio->rung_count++;
     return NULL;
 }

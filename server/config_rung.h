@@ -1,8 +1,13 @@
-/* The rungs of a ladder in the configuration. Pure. */
+/* The rungs of a ladder, and of sound, in the configuration. Pure. */
 #ifndef WEIR_SERVER_CONFIG_RUNG_H
 #define WEIR_SERVER_CONFIG_RUNG_H
 
 #include "config_keys.h"
+
+/* Keys of a rung of sound; base: struct audio_rung_config. */
+const struct config_key *config_audio_key_find(const char *name);
+bool config_audio_parse_word(const char *text, struct config_audio *audio);
+const char *config_audio_rung_done(struct config_audio *audio);
 
 /* Keys of a rung; base: struct rung_config. NULL: no such key. */
 const struct config_key *config_rung_key_find(const char *name);

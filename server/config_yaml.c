@@ -62,14 +62,16 @@ typedef const struct config_key *key_finder(const char *name);
 static enum weir_err read_paths(struct reader *r, const yaml_node_t *node);
 static enum weir_err read_srt_ports(struct reader *r, const yaml_node_t *node);
 static enum weir_err read_rungs(struct reader *r, const yaml_node_t *node, struct config_ladder *ladder);
+static enum weir_err read_sounds(struct reader *r, const yaml_node_t *node, struct config_audio *audio);
 
 static enum weir_err unknown_key(struct reader *r, const yaml_node_t *node, const char *name, key_finder *finder)
 {
     char text[256];
-    if (finder == config_rung_key_find) {
-        snprintf(text, sizeof text,
-                 "%.80s: no such key; a rung has name, height or scale, fps, bitrate, maxrate, codec, profile, preset",
-                 name);
+    if (finder == config_rung_key_find || finder == config_audio_key_find) {
+        snprintf(text, sizeof text, "%.80s: no such key; a rung %s", name,
+                 finder == config_audio_key_find
+                     ? "of sound has name, codec, bitrate, channels, sample_rate"
+                     : "has name, height or scale, fps, bitrate, maxrate, codec, profile, preset");
         return fail_at(r, node, text);
     }
     const char *near = config_key_near(name);
@@ -100,6 +102,8 @@ static enum weir_err read_mapping(struct reader *r, const yaml_node_t *node, con
             err = read_srt_ports(r, value);
         else if (key && key->kind == KEY_LADDER && value->type == YAML_SEQUENCE_NODE)
             err = read_rungs(r, value, (struct config_ladder *)((char *)base + key->offset));
+        else if (key && key->kind == KEY_AUDIO && value->type == YAML_SEQUENCE_NODE)
+            err = read_sounds(r, value, (struct config_audio *)((char *)base + key->offset));
         else if (key)
             err = apply(r, key, base, value);
         else if (value->type == YAML_MAPPING_NODE)
@@ -140,6 +144,28 @@ static enum weir_err read_rungs(struct reader *r, const yaml_node_t *node, struc
         if (err) return err;
     }
     return ladder->wish.rung_count ? WEIR_OK : fail_at(r, node, "ladder: expected at least one rung, auto, or no");
+}
+
+static enum weir_err read_sounds(struct reader *r, const yaml_node_t *node, struct config_audio *audio)
+{
+    *audio = (struct config_audio){ .mode = AUDIO_RUNGS };
+    for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top; i++) {
+        const yaml_node_t *item = yaml_document_get_node(&r->document, *i);
+        const char *word = scalar(item);
+        if (word && !strcmp(word, "source")) {
+            audio->has_source = true;
+            continue;
+        }
+        if (word)
+            return fail_at(r, item,
+                           "audio: expected source, or what a rung is, for example {codec: aac, bitrate: 64k}");
+        if (audio->rung_count == CONFIG_AUDIO_RUNGS_MAX) return fail_at(r, item, "audio: more than 4 rungs");
+        const enum weir_err err = read_mapping(r, item, "", config_audio_key_find, &audio->rungs[audio->rung_count], 1);
+        if (err) return err;
+        const char *wrong = config_audio_rung_done(audio);
+        if (wrong) return fail_at(r, item, wrong);
+    }
+    return audio->rung_count ? WEIR_OK : fail_at(r, node, "audio: expected at least one rung besides source, or pass");
 }
 
 /* One canonical name and no pattern. */

@@ -41,7 +41,7 @@ struct house {
     struct http_server *http;
     struct house_srt *srt;
     struct house_dvr *dvr;             /* NULL: no stream is kept on disk */
-    struct house_transcode *transcode; /* NULL: no path has a ladder */
+    struct house_transcode *transcode; /* NULL: every path is passed through */
     struct house_listener listeners[5 * CONFIG_ADDRESSES_MAX + CONFIG_SRT_PORTS_MAX];
     size_t listener_count;
     struct packager_config packager;
@@ -64,13 +64,13 @@ static enum weir_err furnish(void *context, struct stream *stream)
 {
     struct house *h = context;
     struct packager_config config = h->packager;
-    const struct config_ladder *ladder = house_transcode_wish(h->transcode, stream_name(stream));
+    const struct config_path *made = house_transcode_wish(h->transcode, stream_name(stream));
     /* differs between two lives of one name, too: their inits and parts are called alike otherwise */
     config.run_id = (uint32_t)(clock_wall_us() / 1000);
     config.shelf = house_dvr_shelf(h->dvr, stream_name(stream), stream_policy(stream));
-    config.awaits_rungs = ladder != NULL;
+    config.awaits_rungs = made != NULL;
     struct packet_sink *packager = packager_create(stream_edge(stream), stream_policy(stream), &config);
-    if (packager && ladder) packager = house_transcode_furnish(h->transcode, stream, packager, ladder);
+    if (packager && made) packager = house_transcode_furnish(h->transcode, stream, packager, made);
     return packager ? stream_add_sink(stream, packager) : WEIR_NOMEM;
 }
 

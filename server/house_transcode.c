@@ -16,7 +16,7 @@ struct house_transcode {
 enum weir_err house_transcode_create(struct house_transcode **out, const struct config *config)
 {
     *out = NULL;
-    if (!config_has_ladder(config)) return WEIR_OK;
+    if (!config_transcodes(config)) return WEIR_OK;
     struct house_transcode *t = calloc(1, sizeof *t);
     if (!t) return WEIR_NOMEM;
     const struct transcoder_config options = { .share_percent = config->transcode_share, .devices = config->gpus };
@@ -40,14 +40,14 @@ void house_transcode_destroy(struct house_transcode *t)
     free(t);
 }
 
-const struct config_ladder *house_transcode_wish(const struct house_transcode *t, const char *stream_name)
+const struct config_path *house_transcode_wish(const struct house_transcode *t, const char *stream_name)
 {
-    const struct config_ladder *wish = t ? &config_path_for(t->config, stream_name)->ladder : NULL;
-    return wish && wish->is_on ? wish : NULL;
+    const struct config_path *path = t ? config_path_for(t->config, stream_name) : NULL;
+    return path && config_path_transcodes(path) ? path : NULL;
 }
 
 struct packet_sink *house_transcode_furnish(struct house_transcode *t, const struct stream *stream,
-                                            struct packet_sink *packager, const struct config_ladder *wish)
+                                            struct packet_sink *packager, const struct config_path *wish)
 {
     return stream_ladder_create(stream_name(stream), packager, wish, t->transcoder, t->board);
 }

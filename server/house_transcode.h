@@ -1,4 +1,4 @@
-/* The transcode room in the house: made where any path has a ladder. Thread: main, unless said otherwise. */
+/* The transcode room in the house: made where any path has a ladder or makes something of its sound. Thread: main, unless said otherwise. */
 #ifndef WEIR_SERVER_HOUSE_TRANSCODE_H
 #define WEIR_SERVER_HOUSE_TRANSCODE_H
 
@@ -11,16 +11,16 @@
 
 struct house_transcode;
 
-/* *out is NULL where no path has a ladder. config is lent and outlives it. Backends are probed beside the start, which does not wait. */
+/* *out is NULL where no path needs it. config is lent and outlives it. Backends are probed beside the start, which does not wait. */
 WEIR_MUST_CHECK enum weir_err house_transcode_create(struct house_transcode **out, const struct config *config);
 /* After all streams have ended. Waits a little for what hangs in a driver. NULL is fine. */
 void house_transcode_destroy(struct house_transcode *t);
 
-/* Whether the stream gets a ladder; NULL: it does not. Any thread. */
-const struct config_ladder *house_transcode_wish(const struct house_transcode *t, const char *stream_name);
+/* What the stream gets; NULL: it is passed through. Any thread. */
+const struct config_path *house_transcode_wish(const struct house_transcode *t, const char *stream_name);
 /* The packager, given, with a ladder beside it. On the stream's loop. NULL: no memory. */
 struct packet_sink *house_transcode_furnish(struct house_transcode *t, const struct stream *stream,
-                                            struct packet_sink *packager, const struct config_ladder *wish);
+                                            struct packet_sink *packager, const struct config_path *wish);
 /* NULL where there is none. Any thread. */
 struct ladder_board *house_transcode_board(struct house_transcode *t);
 struct transcoder *house_transcode_transcoder(struct house_transcode *t);

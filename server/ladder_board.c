@@ -12,7 +12,8 @@ struct ladder_card {
     bool is_planned;
     struct ladder_board_rung rungs[LADDER_RUNGS_MAX];
     size_t rung_count;
-    const struct transcode_figures *figures;
+    const struct transcode_figures *figures[1 + AUDIO_TRACKS_MAX];
+    size_t figure_sets;
 };
 
 struct ladder_board {
@@ -34,13 +35,12 @@ void ladder_board_destroy(struct ladder_board *b)
     free(b);
 }
 
-struct ladder_card *ladder_board_put(struct ladder_board *b, const char *name, const struct transcode_figures *figures)
+struct ladder_card *ladder_board_put(struct ladder_board *b, const char *name)
 {
     struct ladder_card *c = calloc(1, sizeof *c);
     if (!c) return NULL;
     snprintf(c->name, sizeof c->name, "%s", name);
     c->board = b;
-    c->figures = figures;
     pthread_mutex_lock(&b->lock);
     c->next = b->first;
     c->at = &b->first;
@@ -61,6 +61,29 @@ void ladder_board_take_off(struct ladder_card *c)
 void ladder_card_destroy(struct ladder_card *c)
 {
     free(c);
+}
+
+void ladder_card_add_figures(struct ladder_card *c, const struct transcode_figures *figures)
+{
+    pthread_mutex_lock(&c->board->lock);
+    if (c->figure_sets < ARRAY_LEN(c->figures)) c->figures[c->figure_sets++] = figures;
+    pthread_mutex_unlock(&c->board->lock);
+}
+
+void ladder_card_drop_figures(struct ladder_card *c, const struct transcode_figures *figures)
+{
+    pthread_mutex_lock(&c->board->lock);
+    for (size_t i = 0; i < c->figure_sets; i++) {
+        if (c->figures[i] == figures) c->figures[i] = c->figures[--c->figure_sets];
+    }
+    pthread_mutex_unlock(&c->board->lock);
+}
+
+int64_t ladder_view_read(const struct ladder_view *v, enum transcode_figure id)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < v->figure_sets; i++) sum += transcode_read(v->figures[i], id);
+    return sum;
 }
 
 void ladder_card_set_plan(struct ladder_card *c, const struct ladder_plan *plan)
@@ -98,7 +121,8 @@ void ladder_board_look(struct ladder_board *b, const char *name,
                                           .is_planned = c->is_planned,
                                           .rungs = c->rungs,
                                           .rung_count = c->rung_count,
-                                          .figures = c->figures };
+                                          .figures = c->figures,
+                                          .figure_sets = c->figure_sets };
         look(context, &view);
     }
     pthread_mutex_unlock(&b->lock);

@@ -24,14 +24,20 @@ struct ladder_view {
     bool is_planned;
     const struct ladder_board_rung *rungs;
     size_t rung_count;
-    const struct transcode_figures *figures;
+    const struct transcode_figures *const *figures;
+    size_t figure_sets;
 };
+/* All that belongs to the stream together. */
+int64_t ladder_view_read(const struct ladder_view *v, enum transcode_figure id);
 
 struct ladder_board *ladder_board_create(void); /* NULL: no memory */
 void ladder_board_destroy(struct ladder_board *b);
 
-/* name is copied; figures are lent until the card is taken off. NULL: no memory. */
-struct ladder_card *ladder_board_put(struct ladder_board *b, const char *name, const struct transcode_figures *figures);
+/* name is copied. NULL: no memory. */
+struct ladder_card *ladder_board_put(struct ladder_board *b, const char *name);
+/* Lent, until they are dropped or the card is taken off. */
+void ladder_card_add_figures(struct ladder_card *card, const struct transcode_figures *figures);
+void ladder_card_drop_figures(struct ladder_card *card, const struct transcode_figures *figures);
 void ladder_board_take_off(struct ladder_card *card); /* nobody sees it any more; it may still be written on */
 void ladder_card_destroy(struct ladder_card *card);   /* after that. NULL is fine */
 void ladder_card_set_plan(struct ladder_card *card, const struct ladder_plan *plan);

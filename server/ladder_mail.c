@@ -13,7 +13,7 @@ struct ladder_mail {
     pthread_mutex_t lock;  /* all below */
     struct queue items;
     size_t bytes, packets;
-    bool waits_for_key[LADDER_RUNGS_MAX];
+    bool waits_for_key[PACKAGER_RUNGS_MAX];
     bool is_closed, is_posted;
     struct loop *loop;
     void (*arrived)(void *context);

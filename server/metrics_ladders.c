@@ -35,7 +35,7 @@ static void write_figure(void *context, const struct ladder_view *v)
     const struct transcode_figure_facts facts = transcode_figure_facts(to->id);
     write_format(to->w, "weir_stream_%s%s{stream=\"", facts.name, facts.is_gauge ? "" : "_total");
     metrics_write_label(to->w, v->name);
-    write_format(to->w, "\"} %lld\n", (long long)transcode_read(v->figures, to->id));
+    write_format(to->w, "\"} %lld\n", (long long)ladder_view_read(v, to->id));
 }
 
 static void write_rungs(void *context, const struct ladder_view *v)

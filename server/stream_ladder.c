@@ -8,6 +8,7 @@
 
 #include "ladder_board.h"
 #include "ladder_mail.h"
+#include "stream_sound.h"
 
 _Static_assert(RUNG_NAME_BYTES == EDGE_RENDITION_NAME_BYTES, "a rung's name is its rendition's");
 
@@ -15,24 +16,25 @@ struct stream_ladder {
     struct packet_sink sink; /* first */
     struct packet_sink *packager;
     struct transcoder *transcoder;
-    struct ladder_board *board;
     struct ladder_options options; /* name and backend point below */
     char name[STREAM_NAME_BYTES_MAX + 1], backend[RUNG_WORD_BYTES];
     struct ladder *ladder; /* NULL: no video yet, or it could not be made */
+    struct stream_sound *sound;
     struct ladder_card *card;
     struct ladder_mail *mail;
-    bool has_failed;
+    bool makes_pictures; /* false: sound alone is made, or the ladder is over */
     uint32_t era;
-    /* the plan as the packager knows it */
-    struct packager_rung rungs[LADDER_RUNGS_MAX];
-    size_t at[LADDER_RUNGS_MAX]; /* by the plan's index: the packager's, or RUNG_HIDDEN */
-    bool is_absent[LADDER_RUNGS_MAX];
-    size_t rung_count;
-    bool has_passthrough, is_video_hidden;
+    /* the plan as the packager knows it: pictures, and behind them sound */
+    struct packager_rung rungs[PACKAGER_RUNGS_MAX];
+    size_t at[LADDER_RUNGS_MAX];        /* by the plan's index: the packager's, or RUNG_HIDDEN */
+    bool is_absent[PACKAGER_RUNGS_MAX]; /* by the index of mail */
+    size_t picture_count, sound_count;
+    bool has_plan, has_passthrough, is_video_hidden;
     /* of the ladder's events, which come one at a time */
     bool was_absent[LADDER_RUNGS_MAX];
 };
 #define RUNG_HIDDEN SIZE_MAX
+#define SOUND_RUNGS LADDER_RUNGS_MAX /* mail of sound has its indices from here on */
 
 _Static_assert(LADDER_NO_CUT == PACKAGER_NO_CUT, "what one says the other hears");
 
@@ -99,6 +101,8 @@ static void on_drained(void *context, size_t rung)
 
 /* -- mail, on the stream's thread -- */
 
+static void deliver(void *context);
+
 static bool is_any_encoded(const struct stream_ladder *s)
 {
     for (size_t i = 0; i < LADDER_RUNGS_MAX; i++) {
@@ -107,62 +111,91 @@ static bool is_any_encoded(const struct stream_ladder *s)
     return false;
 }
 
-/* Where no rung is the source, players are not shown it, unless there is nothing else. */
+/* The packager's index for one of mail's. */
+static size_t place_of(const struct stream_ladder *s, size_t rung)
+{
+    if (rung < SOUND_RUNGS) return s->at[rung];
+    return rung - SOUND_RUNGS < s->sound_count ? s->picture_count + rung - SOUND_RUNGS : RUNG_HIDDEN;
+}
+
+/* Tracks that rungs stand for are not shown, unless a rung is missing. */
+static void tell_hidden_sound(struct stream_ladder *s)
+{
+    uint32_t hidden = stream_sound_hidden(s->sound);
+    for (size_t i = 0; i < s->sound_count; i++) {
+        if (s->is_absent[SOUND_RUNGS + i]) hidden = 0;
+    }
+    packager_hide_audio(s->packager, hidden);
+}
+
+/* Where no rung is the source, players are not shown it, unless there is nothing else. Before the plan is known nothing is told: the packager
+ * waits for it. */
 static void tell_rungs(struct stream_ladder *s, bool is_new)
 {
     const bool hides = !s->has_passthrough && is_any_encoded(s);
-    if (!is_new && hides == s->is_video_hidden) return;
+    if ((s->makes_pictures && !s->has_plan) || (!is_new && hides == s->is_video_hidden)) return;
     s->is_video_hidden = hides;
-    packager_set_rungs(s->packager, s->rungs, s->rung_count, hides);
-    if (is_new) return;
-    for (size_t i = 0; i < LADDER_RUNGS_MAX; i++) {
-        if (s->at[i] != RUNG_HIDDEN && s->is_absent[i]) packager_set_rung_absent(s->packager, s->at[i]);
+    s->sound_count = stream_sound_rungs(s->sound, s->rungs + s->picture_count);
+    packager_set_rungs(s->packager, s->rungs, s->picture_count + s->sound_count, hides);
+    for (size_t i = 0; i < PACKAGER_RUNGS_MAX; i++) {
+        const size_t place = place_of(s, i);
+        if (place != RUNG_HIDDEN && s->is_absent[i]) packager_set_rung_absent(s->packager, place);
     }
+    tell_hidden_sound(s);
 }
 
 static void forget_plan(struct stream_ladder *s)
 {
-    s->rung_count = 0;
+    s->picture_count = 0;
     s->has_passthrough = true;
-    for (size_t i = 0; i < LADDER_RUNGS_MAX; i++) s->at[i] = RUNG_HIDDEN;
-    memset(s->is_absent, 0, sizeof s->is_absent);
+    for (size_t i = 0; i < LADDER_RUNGS_MAX; i++) {
+        s->at[i] = RUNG_HIDDEN;
+        s->is_absent[i] = false;
+    }
 }
 
 static void use_plan(struct stream_ladder *s, const struct ladder_plan *plan)
 {
     forget_plan(s);
+    s->has_plan = true;
     s->has_passthrough = plan->has_passthrough;
     for (size_t i = 0; i < plan->rung_count; i++) {
         const struct rung_plan *r = &plan->rungs[i];
         if (r->kind != RUNG_ENCODED) continue;
-        struct packager_rung *to = &s->rungs[s->rung_count];
-        *to = (struct packager_rung){ .ceiling_bps = r->max_rate_bps };
+        struct packager_rung *to = &s->rungs[s->picture_count];
+        *to = (struct packager_rung){ .kind = MEDIA_VIDEO, .ceiling_bps = r->max_rate_bps };
         memcpy(to->name, r->name, sizeof to->name);
-        s->at[i] = s->rung_count++;
+        s->at[i] = s->picture_count++;
     }
     tell_rungs(s, true);
 }
 
+static void note_absent(struct stream_ladder *s, size_t rung, bool is_absent)
+{
+    if (s->is_absent[rung] == is_absent) return;
+    s->is_absent[rung] = is_absent;
+    if (rung < SOUND_RUNGS)
+        tell_rungs(s, false);
+    else
+        tell_hidden_sound(s);
+}
+
 static void open_mail(struct stream_ladder *s, const struct mail_item *item)
 {
-    const size_t at = item->kind == MAIL_PLAN ? 0 : s->at[item->rung];
-    if (at == RUNG_HIDDEN) return;
+    const size_t place = item->kind == MAIL_PLAN ? 0 : place_of(s, item->rung);
+    if (place == RUNG_HIDDEN) return;
     switch (item->kind) {
     case MAIL_PLAN: use_plan(s, item->plan); break;
-    case MAIL_TRACK: packager_set_rung_track(s->packager, at, item->track); break;
+    case MAIL_TRACK: packager_set_rung_track(s->packager, place, item->track); break;
     case MAIL_PACKET:
-        if (s->is_absent[item->rung]) {
-            s->is_absent[item->rung] = false;
-            tell_rungs(s, false);
-        }
-        packager_push_rung(s->packager, at, &item->packet);
+        note_absent(s, item->rung, false);
+        packager_push_rung(s->packager, place, &item->packet);
         break;
     case MAIL_ABSENT:
-        s->is_absent[item->rung] = true;
-        packager_set_rung_absent(s->packager, at);
-        tell_rungs(s, false);
+        packager_set_rung_absent(s->packager, place);
+        note_absent(s, item->rung, true);
         break;
-    case MAIL_DRAINED: packager_drain_rung(s->packager, at); break;
+    case MAIL_DRAINED: packager_drain_rung(s->packager, place); break;
     }
 }
 
@@ -180,30 +213,35 @@ static void deliver(void *context)
 
 static void fail(struct stream_ladder *s)
 {
-    s->has_failed = true;
     log_event(LOG_SERVER, LOG_ERROR, s->name, "ladder_failed",
               "reason=\"no memory, or no thread\" action=\"passed through\"");
-    packager_set_rungs(s->packager, NULL, 0, false);
+    s->makes_pictures = false;
+    forget_plan(s);
+    tell_rungs(s, true);
 }
 
 static void make_ladder(struct stream_ladder *s)
 {
-    if (s->ladder || s->has_failed) return;
-    if (ladder_create(&s->ladder, s->transcoder, &s->options)) {
+    if (s->ladder || !s->makes_pictures) return;
+    if (ladder_create(&s->ladder, s->transcoder, &s->options))
         fail(s);
-        return;
-    }
-    s->card = ladder_board_put(s->board, s->name, ladder_figures(s->ladder));
-    if (s->card) return;
-    ladder_destroy(s->ladder);
-    s->ladder = NULL;
-    fail(s);
+    else
+        ladder_card_add_figures(s->card, ladder_figures(s->ladder));
+}
+
+static void take_sound(struct stream_ladder *s, const struct track_set *tracks)
+{
+    if (!stream_sound_set_tracks(s->sound, tracks)) return;
+    deliver(s); /* what is still there of the coders before, to the rungs before */
+    for (size_t i = SOUND_RUNGS; i < PACKAGER_RUNGS_MAX; i++) s->is_absent[i] = false;
+    tell_rungs(s, true);
 }
 
 static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
 {
     struct stream_ladder *s = (struct stream_ladder *)sink;
     s->packager->tracks(s->packager, tracks);
+    take_sound(s, tracks);
     if (!tracks->video) return;
     make_ladder(s);
     if (s->ladder && ladder_set_track(s->ladder, tracks->video)) fail(s);
@@ -220,8 +258,11 @@ static void on_push(struct packet_sink *sink, const struct media_packet *packet)
 {
     struct stream_ladder *s = (struct stream_ladder *)sink;
     s->packager->push(s->packager, packet);
-    if (packet->kind != MEDIA_VIDEO || !s->ladder || packet->era != s->era) return;
-    ladder_push(s->ladder, packet, packager_cut_90k(s->packager));
+    if (packet->era != s->era) return;
+    if (packet->kind == MEDIA_AUDIO)
+        stream_sound_push(s->sound, packet);
+    else if (s->ladder)
+        ladder_push(s->ladder, packet, packager_cut_90k(s->packager));
 }
 
 static void on_metadata(struct packet_sink *sink, const struct media_metadata *metadata)
@@ -249,24 +290,27 @@ static void on_lost(struct packet_sink *sink)
     struct stream_ladder *s = (struct stream_ladder *)sink;
     deliver(s);
     s->packager->lost(s->packager);
+    stream_sound_drain(s->sound);
     if (s->ladder) ladder_drain(s->ladder);
 }
 
 static void end_ladder(struct stream_ladder *s)
 {
     if (s->card) ladder_board_take_off(s->card);
+    stream_sound_destroy(s->sound);
     ladder_destroy(s->ladder);
     ladder_card_destroy(s->card);
     s->ladder = NULL;
+    s->sound = NULL;
     s->card = NULL;
-    s->has_failed = true; /* it is over: no other one is made */
+    s->makes_pictures = false;
 }
 
 static void on_end(struct packet_sink *sink)
 {
     struct stream_ladder *s = (struct stream_ladder *)sink;
-    end_ladder(s);
     deliver(s);
+    end_ladder(s);
     s->packager->end(s->packager);
 }
 
@@ -279,13 +323,27 @@ static void on_destroy(struct packet_sink *sink)
     free(s);
 }
 
-struct packet_sink *stream_ladder_create(const char *name, struct packet_sink *packager,
-                                         const struct config_ladder *config, struct transcoder *transcoder,
-                                         struct ladder_board *board)
+static bool make_parts(struct stream_ladder *s, const char *name, const struct config_path *path,
+                       struct ladder_board *board)
 {
+    struct config_audio audio = path->audio;
+    audio.mode = (int64_t)config_audio_mode(path);
+    s->mail = ladder_mail_create(deliver, s);
+    s->card = ladder_board_put(board, name);
+    if (!s->mail || !s->card) return false;
+    s->sound = stream_sound_create(name, &audio, s->transcoder, s->card, s->mail, SOUND_RUNGS);
+    return s->sound != NULL;
+}
+
+struct packet_sink *stream_ladder_create(const char *name, struct packet_sink *packager, const struct config_path *path,
+                                         struct transcoder *transcoder, struct ladder_board *board)
+{
+    const struct config_ladder *config = &path->ladder;
     struct stream_ladder *s = calloc(1, sizeof *s);
-    if (s) s->mail = ladder_mail_create(deliver, s);
-    if (!s || !s->mail) {
+    if (s) s->transcoder = transcoder;
+    if (!s || !make_parts(s, name, path, board)) {
+        if (s) end_ladder(s);
+        if (s) ladder_mail_close(s->mail);
         free(s);
         packager->destroy(packager);
         return NULL;
@@ -300,8 +358,7 @@ struct packet_sink *stream_ladder_create(const char *name, struct packet_sink *p
                                     .end = on_end,
                                     .destroy = on_destroy };
     s->packager = packager;
-    s->transcoder = transcoder;
-    s->board = board;
+    s->makes_pictures = config->is_on;
     snprintf(s->name, sizeof s->name, "%s", name);
     snprintf(s->backend, sizeof s->backend, "%s", config->backend);
     s->options = (struct ladder_options){ .name = s->name,

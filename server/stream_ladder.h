@@ -1,4 +1,4 @@
-/* stream_ladder: a stream's packager with a ladder beside it, as one packet_sink.
+/* stream_ladder: a stream's packager with a ladder and the coders of its sound beside it, as one packet_sink.
  *
  * A video packet goes to the packager first, then, with the cut that the packager made of it, into the ladder; what the ladder's threads
  * make of it comes back by mail to the stream's loop and goes into the packager as further renditions. Nothing here waits.
@@ -12,10 +12,9 @@
 
 struct ladder_board;
 
-/* Takes over the packager, also on failure. name: the stream's, copied. config: lent for the call. The transcoder and the board outlive
- * it. NULL: no memory. */
-struct packet_sink *stream_ladder_create(const char *name, struct packet_sink *packager,
-                                         const struct config_ladder *config, struct transcoder *transcoder,
-                                         struct ladder_board *board);
+/* Takes over the packager, also on failure. name: the stream's, copied. path: what it says of ladder and audio; lent for the call. The
+ * transcoder and the board outlive it. NULL: no memory. */
+struct packet_sink *stream_ladder_create(const char *name, struct packet_sink *packager, const struct config_path *path,
+                                         struct transcoder *transcoder, struct ladder_board *board);
 
 #endif

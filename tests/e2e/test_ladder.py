@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 import cmaf
-from harness import AAC, X264, Check, Server, ffmpeg, playlist, read_rendition, wait_for, wait_segments
+from harness import AAC, AUDIO, X264, Check, Server, ffmpeg, playlist, read_rendition, wait_for, wait_segments
 from test_reconnect import Follower
 
 CONFIG = """
@@ -21,6 +21,11 @@ paths:
   - match: bare/*
     ladder:
       - {name: only, scale: 1/2, bitrate: 150k, preset: ultrafast}
+    audio:
+      - source
+      - {name: low, codec: opus, bitrate: 32k, channels: 1}
+  - match: sound/*
+    audio: opus
 """
 RUNGS = ("video", "120p", "small")
 CLIP_X264 = [*X264, "-g", "30", "-keyint_min", "30"]
@@ -150,7 +155,20 @@ class Ladder(unittest.TestCase):
             with publish(server.rtmp("x").replace("/live/", "/bare/"), make_clip(folder, 20)), Check(server, "../bare/x", 60) as check:
                 wait_for("the rung", lambda: "only/index.m3u8" in (server.text("/bare/x/index.m3u8") or ""))
                 wait_for("two segments of it", lambda: len(re.findall("#EXTINF", server.text("/bare/x/only/index.m3u8") or "")) > 2)
-                self.assertEqual(re.findall(r"^(\w+)/index.m3u8$", server.text("/bare/x/index.m3u8"), re.M), ["only"])
+                master = server.text("/bare/x/index.m3u8")
+                self.assertEqual(set(re.findall(r"^(\w+)/index.m3u8$", master, re.M)), {"only"})
+                # two codecs of sound are two groups, and a variant with each (RFC 8216, 4.3.4.2)
+                self.assertEqual(set(re.findall(r'CODECS="avc1\.\w+,([\w.]+)"', master)), {"mp4a.40.2", "opus"})
+                self.assertEqual(set(re.findall(r'URI="(\w+)/index.m3u8"', master)), {"audio", "low"})
+                check.end(early=True)
+                self.assertEqual(server.counter("transcode_audio_frames_dropped") + server.counter("transcode_audio_silence_samples"), 0)
+
+    def test_sound_alone_in_another_codec(self):
+        with Server(config=CONFIG) as server:
+            with ffmpeg(server.rtmp("x").replace("/live/", "/sound/"), *AAC, inputs=[AUDIO]), Check(server, "../sound/x", 60) as check:
+                wait_for("three segments", lambda: len(re.findall("#EXTINF", server.text("/sound/x/sound-0/index.m3u8") or "")) > 3)
+                self.assertNotIn("audio/", server.text("/sound/x/index.m3u8"))
+                self.assertIn('CODECS="opus"', server.text("/sound/x/index.m3u8"))
                 check.end(early=True)
 
     def test_a_full_machine_passes_through_and_says_so(self):

@@ -10,6 +10,7 @@
 #include <weir/base/limits.h>
 #include <weir/ingest/srt_url.h>
 #include <weir/stream/stream.h>
+#include <weir/transcode/audio_coder.h>
 #include <weir/transcode/ladder_plan.h>
 
 #define CONFIG_LIST_MAX 16 /* values of any key */
@@ -18,6 +19,7 @@
 #define CONFIG_ORIGIN_BYTES 128
 #define CONFIG_ADDRESS_BYTES 64
 #define CONFIG_PATHS_MAX 128
+#define CONFIG_AUDIO_RUNGS_MAX 4
 #define CONFIG_TEXT_BYTES 256
 #define CONFIG_SRT_PORTS_MAX 32
 #define CONFIG_FILE_BYTES_MAX (1 * MIB)
@@ -67,6 +69,21 @@ struct config_ladder {
     int64_t latency; /* enum ladder_latency */
 };
 
+enum audio_mode {
+    AUDIO_UNSAID = 0, /* auto with a ladder, pass without */
+    AUDIO_PASS,
+    AUDIO_AUTO, /* what HLS cannot carry becomes AAC */
+    AUDIO_AAC,  /* what is not AAC becomes it */
+    AUDIO_OPUS,
+    AUDIO_RUNGS, /* of the first track; the others as auto */
+};
+struct config_audio {
+    int64_t mode;    /* enum audio_mode */
+    bool has_source; /* AUDIO_RUNGS: the track itself is shown beside them */
+    struct audio_rung_config rungs[CONFIG_AUDIO_RUNGS_MAX];
+    size_t rung_count;
+};
+
 struct config_path {
     char pattern[CONFIG_TEXT_BYTES]; /* fnmatch; `*` also matches slashes */
     enum config_access access;
@@ -76,6 +93,7 @@ struct config_path {
     struct config_hls hls;
     struct srt_options srt; /* what this path says of its own */
     struct config_ladder ladder;
+    struct config_audio audio;
     char pull[SRT_URL_BYTES_MAX + 1]; /* "": publishers come to us. Holds secrets */
 };
 
@@ -126,7 +144,10 @@ const struct config_path *config_path_for(const struct config *c, const char *st
 void config_srt_options(const struct config *c, const struct config_srt_port *port, const struct config_path *path,
                         struct srt_options *options);
 void config_policy(const struct config_path *path, struct stream_policy *policy);
-bool config_has_ladder(const struct config *c); /* any path has one */
+/* What becomes of the path's audio; never AUDIO_UNSAID. */
+enum audio_mode config_audio_mode(const struct config_path *path);
+bool config_path_transcodes(const struct config_path *path); /* it has a ladder, or audio that is not simply passed */
+bool config_transcodes(const struct config *c);              /* any path does */
 
 /* "250ms", "2s", "1.5s", "2m", "1h"; plain numbers are refused: a time without a unit is a question. */
 WEIR_MUST_CHECK bool duration_parse(const char *text, int64_t *us);

@@ -47,25 +47,25 @@ static int64_t wall_now(void *context)
     return house.wall_us;
 }
 
-static const struct config_ladder two_rungs = {
-    .is_on = true,
-    .wish = { .rungs = { { .name = "source", .kind = RUNG_PASSTHROUGH },
-                         { .name = "half",
-                           .kind = RUNG_ENCODED,
-                           .scale_num = 1,
-                           .scale_den = 2,
-                           .preset = "superfast" },
-                         { .name = "third",
-                           .kind = RUNG_ENCODED,
-                           .scale_num = 1,
-                           .scale_den = 3,
-                           .preset = "superfast" } },
-              .rung_count = 3 },
-    .backend = "auto",
-    .latency = LADDER_LATENCY_LOW,
-};
+static const struct config_path two_rungs = { .ladder = {
+                                                  .is_on = true,
+                                                  .wish = { .rungs = { { .name = "source", .kind = RUNG_PASSTHROUGH },
+                                                                       { .name = "half",
+                                                                         .kind = RUNG_ENCODED,
+                                                                         .scale_num = 1,
+                                                                         .scale_den = 2,
+                                                                         .preset = "superfast" },
+                                                                       { .name = "third",
+                                                                         .kind = RUNG_ENCODED,
+                                                                         .scale_num = 1,
+                                                                         .scale_den = 3,
+                                                                         .preset = "superfast" } },
+                                                            .rung_count = 3 },
+                                                  .backend = "auto",
+                                                  .latency = LADDER_LATENCY_LOW,
+                                              } };
 
-static void begin(const struct config_ladder *ladder)
+static void begin(const struct config_path *path)
 {
     static const struct stream_policy policy = { .segment_us = 1000000,
                                                  .segment_max_us = 1500000,
@@ -77,7 +77,7 @@ static void begin(const struct config_ladder *ladder)
     house.edge = live_edge_create("live/film");
     struct packet_sink *packager = packager_create(house.edge, &policy, &config);
     assert_non_null(packager);
-    house.sink = stream_ladder_create("live/film", packager, ladder, transcoder, board);
+    house.sink = stream_ladder_create("live/film", packager, path, transcoder, board);
     assert_non_null(house.sink);
     for (size_t i = 0; i < RENDITIONS; i++) {
         house.watched[i] = calloc(1, sizeof *house.watched[i]);
@@ -159,7 +159,7 @@ struct reading {
 static void read_view(void *context, const struct ladder_view *v)
 {
     struct reading *r = context;
-    r->moves = transcode_read(v->figures, FIGURE_BACKEND_MOVES);
+    r->moves = ladder_view_read(v, FIGURE_BACKEND_MOVES);
     for (size_t i = 0; i < v->rung_count; i++) {
         r->absent += v->rungs[i].is_absent;
         r->encoding += v->rungs[i].backend && !v->rungs[i].is_absent;
@@ -324,15 +324,16 @@ static void nothing_can_be_encoded(void **state)
     static const struct backend *const broken[] = { &fake_backend };
     const struct transcoder_config config = { .backends = broken, .backend_count = 1 };
     struct transcoder *whole = transcoder;
-    struct config_ladder ladder = two_rungs;
-    ladder.wish.rungs[0] = ladder.wish.rungs[1];
-    ladder.wish.rungs[1] = ladder.wish.rungs[2];
-    ladder.wish.rung_count = 2;
+    struct config_path path = two_rungs;
+    struct ladder_config *wish = &path.ladder.wish;
+    wish->rungs[0] = wish->rungs[1];
+    wish->rungs[1] = wish->rungs[2];
+    wish->rung_count = 2;
     assert_int_equal(transcoder_create(&transcoder, &config), WEIR_OK);
     static struct backend_report reports[BACKENDS_MAX];
     transcoder_report(transcoder, reports); /* it works while it is tried */
     atomic_store(&fake.encoder_open_fails, 1000000);
-    begin(&ladder);
+    begin(&path);
     publish(0, FRAMES, are_all_absent);
     const char *text = multivariant();
     assert_non_null(strstr(text, "video/index.m3u8"));

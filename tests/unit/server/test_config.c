@@ -113,6 +113,15 @@ static const struct {
     { "ladder:\n  - {fps: 0.5}\n", "weir.yaml:2:", "from 1 to 300" },
     { "ladder: [source, {}, {name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}, {name: g}]\n",
       "weir.yaml:1:", "more than 8 rungs" },
+    { "audio: mp3\n", "weir.yaml:1:", "auto, pass, aac, opus" },
+    { "audio: [source]\n", "weir.yaml:1:", "besides source" },
+    { "audio: [aac]\n", "weir.yaml:1:", "what a rung is" },
+    { "audio:\n  - {codec: mp3}\n", "weir.yaml:2:", "aac or opus" },
+    { "audio:\n  - {height: 3}\n", "weir.yaml:2:", "channels, sample_rate" },
+    { "audio:\n  - {channels: 6}\n", "weir.yaml:2:", "1 or 2" },
+    { "audio:\n  - {name: 720p}\n", "weir.yaml:2:", "as a picture's height" },
+    { "audio:\n  - {codec: opus, sample_rate: 44100}\n", "weir.yaml:2:", "48000" },
+    { "audio: [{}, {}, {}, {}, {}]\n", "weir.yaml:1:", "more than 4" },
     { "paths:\n  - match: x\n    ladder: 3\n", "weir.yaml:3:", "auto, no, or a list" },
     { "paths:\n  - match: x\n    transcode: {backend: cuda}\n", "weir.yaml:3:", "nvidia-split" },
     { "transcode: {gpus: [0, x]}\n", "weir.yaml:1:", "device numbers" },
@@ -183,12 +192,16 @@ static void a_ladder_is_read(void **unused_state)
              "main10, preset: fast}\n"
              "      - {scale: 1/3}\n"
              "      - {scale: 0.25, preset: ultrafast}\n"
+             "    audio:\n"
+             "      - source\n"
+             "      - {codec: opus, bitrate: 48k, channels: 1}\n"
+             "      - {name: low, sample_rate: 44100}\n"
              "ladder: auto\n"
              "transcode: {backend: vaapi, share: 50, gpus: [0, 5]}\n",
              &error),
         WEIR_OK);
     assert_int_equal(config_check(&c, &error), WEIR_OK);
-    assert_true(config_has_ladder(&c));
+    assert_true(config_transcodes(&c));
     assert_int_equal(c.transcode_share, 50);
     assert_true(c.gpus == 0x21);
     const struct config_ladder *vip = &config_path_for(&c, "live/vip")->ladder;
@@ -204,7 +217,15 @@ static void a_ladder_is_read(void **unused_state)
     assert_string_equal(r[1].preset, "fast");
     assert_true(r[2].scale_num == 1 && r[2].scale_den == 3 && !r[2].height);
     assert_true(r[3].scale_num == 250 && r[3].scale_den == 1000);
+    const struct config_audio *sound = &config_path_for(&c, "live/vip")->audio;
+    assert_true(sound->mode == AUDIO_RUNGS && sound->has_source && sound->rung_count == 2);
+    assert_true(sound->rungs[0].codec == CODEC_OPUS && sound->rungs[0].bitrate_bps == 48000 &&
+                sound->rungs[0].channels == 1);
+    assert_string_equal(sound->rungs[0].name, "sound-a");
+    assert_true(sound->rungs[1].codec == CODEC_AAC && sound->rungs[1].sample_rate == 44100);
     assert_false(config_path_for(&c, "live/plain")->ladder.is_on);
+    assert_int_equal(config_audio_mode(config_path_for(&c, "live/plain")), AUDIO_PASS);
+    assert_int_equal(config_audio_mode(config_path_for(&c, "x")), AUDIO_AUTO);
     const struct config_ladder *other = &config_path_for(&c, "x")->ladder;
     assert_true(other->is_on && other->wish.is_auto && other->latency == LADDER_LATENCY_LOW);
     assert_string_equal(other->backend, "vaapi");
@@ -217,9 +238,9 @@ static void a_ladder_is_read(void **unused_state)
     config_deinit(&c);
 
     config_init(&c);
-    assert_false(config_has_ladder(&c));
+    assert_false(config_transcodes(&c));
     assert_int_equal(config_set(&c, "ladder=auto", &error), WEIR_OK);
-    assert_true(config_has_ladder(&c));
+    assert_true(config_transcodes(&c));
     assert_int_equal(config_set(&c, "transcode.gpus=all", &error), WEIR_OK);
     assert_int_equal(config_set(&c, "hls.container=ts", &error), WEIR_OK);
     assert_int_equal(config_check(&c, &error), WEIR_CONFIG);
