@@ -14,11 +14,13 @@
 #include "rtmp_connection.h"
 
 #define TICK_US (250 * 1000LL)
+#define AWAY_US (2 * 1000000LL)
 
 /* A loop's share of the connections. */
 struct branch {
     struct rtmp_home home;
     struct loop_timer *tick;
+    int64_t ticked_us; /* 0: not yet */
 };
 
 struct rtmp_server {
@@ -39,7 +41,11 @@ static void on_closed(void *context, const uint8_t address[16])
 static void on_tick(void *context)
 {
     struct branch *b = context;
-    rtmp_connections_tick(&b->home, clock_now_us());
+    const int64_t now_us = clock_now_us();
+    /* the process itself stood still, stopped or suspended: what publishers said meanwhile is read before anyone is called silent */
+    const bool was_away = b->ticked_us && now_us - b->ticked_us > AWAY_US;
+    b->ticked_us = now_us;
+    if (!was_away) rtmp_connections_tick(&b->home, now_us);
     loop_timer_arm(b->tick, TICK_US);
 }
 
@@ -151,6 +157,18 @@ void rtmp_server_stop_accepting(struct rtmp_server *s)
 {
     acceptor_stop(s->acceptor);
     acceptor_stop(s->tls_acceptor);
+}
+
+static void end_branch(void *branch, void *unused)
+{
+    rtmp_connections_close_all(&((struct branch *)branch)->home);
+}
+
+void rtmp_server_end_publishers(struct rtmp_server *s)
+{
+    for (size_t i = 0; i < s->config.loop_count; i++)
+        (void)!loop_post(s->config.loops[i], end_branch, &s->branches[i],
+                         NULL); /* a full mailbox: they end with the process */
 }
 
 void rtmp_server_destroy(struct rtmp_server *s)

@@ -139,6 +139,17 @@ void srt_server_stop_accepting(struct srt_server *s)
     atomic_store(&s->shared.is_stopping, true);
 }
 
+static void end_branch(void *branch, void *unused)
+{
+    srt_connections_close_all(&((struct branch *)branch)->home);
+}
+
+void srt_server_end_publishers(struct srt_server *s)
+{
+    for (size_t i = 0; i < s->branch_count; i++)
+        (void)!loop_post(s->branches[i]->home.loop, end_branch, s->branches[i], NULL);
+}
+
 void srt_server_destroy(struct srt_server *s)
 {
     if (!s) return;

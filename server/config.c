@@ -48,6 +48,7 @@ void config_init(struct config *c)
         .rtmp_connections_per_address = RTMP_CONNECTIONS_PER_ADDRESS_MAX,
         .origins = { .items = { "*" }, .count = 1 },
         .http_connections = HTTP_CONNECTIONS_MAX,
+        .drain_us = 1000000,
         .streams = STREAMS_MAX,
         .log_level = "info",
         .log_format = "text",

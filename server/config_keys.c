@@ -111,6 +111,7 @@ static const struct config_key keys[] = {
       "\"*\", or a list of origins, for example [\"https://example.com\"]" },
     { "delivery.connections", KEY_COUNT, AT(http_connections), 1, 1000000, "a number from 1 to 1000000" },
     { "server.loops", KEY_COUNT, AT(loops), 0, LOOPS_MAX, "a number from 0 (one per core) to 64" },
+    { "server.drain", KEY_DURATION, AT(drain_us), 0, 60 * SECOND, "a duration from 0s to 1m" },
     { "server.core_dumps", KEY_BOOL, AT(may_dump_core), 0, 0, "yes or no" },
     { "state.dir", KEY_TEXT, AT(state_dir), 1, CONFIG_TEXT_BYTES - 1, "a folder" },
     { "log.level", KEY_TEXT, AT(log_level), 1, CONFIG_TEXT_BYTES - 1,

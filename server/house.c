@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
@@ -24,13 +25,14 @@
 
 #define CROWD 1000                       /* connections that left: worth giving their memory back */
 #define ATTEMPT_WEIGHT 20                /* an SRT handshake that leads to nothing leaves as much as so many of them */
+#define DRAIN_TURN_NS 10000000           /* how often it is looked whether all have gone */
 #define RETAIN_ENDED_US (60 * 1000000LL) /* an ended playlist stays up so that players can read its ENDLIST */
 
 struct house {
     const struct config *config;
     struct state state;
     struct era_mark eras;
-    int64_t started_us;
+    int64_t started_us, started_wall_us;
     struct auth *auth;
     struct registry *registry;
     struct loop *loops[LOOPS_MAX];
@@ -50,9 +52,12 @@ struct house {
     uint64_t closed_tidied; /* connections closed when memory was last given back */
 };
 
+/* The clock that media sequence numbers come from does not jump with the machine's: a stream whose numbers were ahead of a clock that was set
+ * back would be silent until that has caught up. */
 static int64_t wall_now(void *context)
 {
-    return clock_wall_us();
+    const struct house *h = context;
+    return h->started_wall_us + clock_now_us() - h->started_us;
 }
 
 static uint64_t eras_used(void *context, uint64_t used)
@@ -258,6 +263,7 @@ enum weir_err house_create(struct house **out, const struct config *config, stru
     }
     h->config = config;
     h->started_us = clock_now_us();
+    h->started_wall_us = clock_wall_us();
     h->packager = (struct packager_config){ .wall_now_us = wall_now, .context = h, .eras_used = eras_used };
     const enum weir_err err = build(h, error);
     if (err) {
@@ -280,6 +286,33 @@ static void drain_loops(struct house *h)
         for (size_t i = 0; i < h->loop_count; i++) run += loop_drain(h->loops[i]);
         for (size_t i = 0; i < srt_loop_count; i++) run += loop_drain(srt_loops[i]);
     } while (run);
+}
+
+static size_t live_streams(struct house *h)
+{
+    struct live_edge **edges = malloc(STREAMS_MAX * sizeof(struct live_edge *));
+    const size_t count = edges ? registry_list(h->registry, edges, STREAMS_MAX) : 0;
+    size_t live = 0;
+    for (size_t i = 0; i < count; i++) {
+        live += live_edge_state(edges[i]) == STREAM_LIVE;
+        live_edge_unref(edges[i]);
+    }
+    free(edges);
+    return live;
+}
+
+void house_drain(struct house *h)
+{
+    const struct timespec turn = { .tv_nsec = DRAIN_TURN_NS };
+    const int64_t until_us = clock_now_us() + h->config->drain_us;
+    atomic_store(&h->is_ready, false);
+    if (!h->config->drain_us || !live_streams(h)) return;
+    rtmp_server_stop_accepting(h->rtmp);
+    house_srt_stop_accepting(h->srt);
+    rtmp_server_end_publishers(h->rtmp);
+    house_srt_end_publishers(h->srt);
+    while (live_streams(h) && clock_now_us() < until_us) nanosleep(&turn, NULL);
+    while (http_server_connections(h->http) && clock_now_us() < until_us) nanosleep(&turn, NULL);
 }
 
 void house_destroy(struct house *h)

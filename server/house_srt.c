@@ -197,6 +197,11 @@ void house_srt_stop_accepting(struct house_srt *h)
     if (h) srt_server_stop_accepting(h->server);
 }
 
+void house_srt_end_publishers(struct house_srt *h)
+{
+    if (h) srt_server_end_publishers(h->server);
+}
+
 void house_srt_close(struct house_srt *h)
 {
     if (!h) return;

@@ -19,8 +19,9 @@ WEIR_MUST_CHECK enum weir_err house_srt_listen(struct house_srt *h, const char *
 WEIR_MUST_CHECK enum weir_err house_srt_pull(struct house_srt *h, struct config_error *error);
 /* Now and then: whether the loops still turn. libsrt has known deadlocks; one that hangs in it is logged and counted. */
 void house_srt_watch(struct house_srt *h, int64_t now_us);
-size_t house_srt_stuck(const struct house_srt *h);  /* loops that do not turn; any thread. NULL has none */
-void house_srt_stop_accepting(struct house_srt *h); /* NULL is fine */
+size_t house_srt_stuck(const struct house_srt *h); /* loops that do not turn; any thread. NULL has none */
+void house_srt_stop_accepting(struct house_srt *h);
+void house_srt_end_publishers(struct house_srt *h); /* any thread while the loops run */ /* NULL is fine */
 /* Once the loops have stopped: the connections end, the loops stay for what they still have to say. NULL is fine. */
 void house_srt_close(struct house_srt *h);
 void house_srt_destroy(struct house_srt *h);                                   /* NULL is fine */

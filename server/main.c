@@ -227,6 +227,7 @@ static int serve(const struct arguments *arguments)
     print_welcome(house);
     const int caught = wait_for_end(house, &signals);
     log_event(LOG_SERVER, LOG_INFO, "-", "stopping", "signal=%s", caught == SIGINT ? "SIGINT" : "SIGTERM");
+    house_drain(house);
     house_destroy(house);
     config_deinit(&config);
     return EXIT_SUCCESS;

@@ -2,10 +2,15 @@
 
 Minutes, not seconds: `script/test promises`. The same ground is covered in small by the `e2e` tests of every run.
 """
+import datetime
+import http.client
 import multiprocessing
 import os
+import shutil
+import signal
 import socket
 import struct
+import tempfile
 import threading
 import time
 import unittest
@@ -93,7 +98,7 @@ class Player(threading.Thread):
         while not self.stopping.wait(0.1):
             try:
                 self.step(self.server_of())
-            except (OSError, EOFError, AssertionError, __import__("http.client").client.HTTPException):
+            except (OSError, EOFError, AssertionError, http.client.HTTPException):
                 continue
 
     def step(self, server):
@@ -237,6 +242,144 @@ class Restarts(unittest.TestCase):
         self.assertLess(max(waits), 3.0 * PATIENCE)
         self.assertLess(min(readies), 0.2 * PATIENCE)
         holder["server"].stop()
+
+
+class Drained(threading.Thread):
+    """A low-latency player on a connection that it keeps: reload by reload, each as soon as there is something new, and the last segment of each."""
+
+    def __init__(self, server, name):
+        super().__init__(daemon=True)
+        self.port, self.name_, self.last, self.error = server.http_port, name, None, None
+        self.fetched = set()
+        self.start()
+
+    def run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        base, query = f"/live/{self.name_}/video/", ""
+        try:
+            while True:
+                connection.request("GET", base + "index.m3u8" + query)
+                answer = connection.getresponse()
+                text = answer.read().decode()
+                if answer.status != 200:
+                    self.error = f"{answer.status} {text}"
+                    return
+                now = cmaf.parse_playlist(text)
+                tail = now.segments[-1]
+                if tail.uri not in self.fetched:
+                    connection.request("GET", base + tail.uri)
+                    answer = connection.getresponse()
+                    if answer.status != 200 or not answer.read():
+                        self.error = f"{tail.uri}: {answer.status}"
+                        return
+                    self.fetched.add(tail.uri)
+                self.last = now, text
+                parts = text[text.rindex("#EXTINF"):].count("#EXT-X-PART:")
+                query = f"?_HLS_msn={tail.sequence + 1}&_HLS_part={parts}"
+        except (OSError, http.client.HTTPException):
+            return
+
+
+class Ends(unittest.TestCase):
+    def test_29_sigterm_with_ten_streams(self):
+        server = Server()
+        cameras = [Camera(lambda: server.rtmp_port, f"cam{i}", redial=60) for i in range(10)]
+        for camera in cameras:
+            camera.start()
+        for i in range(10):
+            wait_segments(server, f"cam{i}", "video", 2)
+        players = [Drained(server, f"cam{i}") for i in range(10)]
+        wait_for("all to play", lambda: all(player.last for player in players))
+        rest(1.3)
+        before = [player.last[0].segments[-1].sequence for player in players]
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(server.process.wait(20 * PATIENCE), 0, server.log())
+        took = time.monotonic() - started
+        for player in players:
+            player.join(10)
+        for camera in cameras:
+            camera.end()
+        print(f"ended {took:.2f} s after SIGTERM")
+        self.assertLess(took, 2 * PATIENCE)
+        for player, sequence in zip(players, before):
+            self.assertIsNone(player.error)
+            now, text = player.last
+            # what was open is whole, was told and fetched; the stream may go on elsewhere, so it has no end
+            self.assertGreater(now.segments[-1].sequence, sequence)
+            self.assertEqual(text[text.rindex("#EXTINF"):].count("#EXT-X-PART:"), 0)
+            self.assertIn(now.segments[-1].uri, player.fetched)
+            self.assertFalse(now.is_ended)
+        server.stop()
+
+
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+
+class Clocks(unittest.TestCase):
+    def walls(self, server):
+        return [datetime.datetime.fromisoformat(entry.program_date_time.replace("Z", "+00:00")).timestamp()
+                for entry in cmaf.parse_playlist(playlist(server, "cam", "video")).segments]
+
+    def grown(self, server, by=2):
+        last = cmaf.parse_playlist(playlist(server, "cam", "video")).segments[-1].sequence
+        wait_for("live to go on", lambda: cmaf.parse_playlist(playlist(server, "cam", "video")).segments[-1].sequence >= last + by, 20)
+
+    @unittest.skipUnless(os.path.exists(FAKETIME), "libfaketime is not installed: script/bootstrap build test promises")
+    def test_40_the_clock_is_set(self):
+        """An hour forward, two back; the publisher comes anew after each."""
+        folder = tempfile.mkdtemp(prefix="weir-clock-")
+        path = os.path.join(folder, "offset")
+
+        def set_clock(offset):
+            with open(path + ".new", "w") as file:
+                file.write(offset)
+            os.rename(path + ".new", path)
+        set_clock("+0")
+        wrap = ["env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME_TIMESTAMP_FILE={path}", "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
+        with Server(wrap=wrap) as server:
+            follower = Follower(lambda: server, "cam")
+            camera = Camera(lambda: server.rtmp_port, "cam")
+            camera.start()
+            wait_segments(server, "cam", "video", 3)
+            follower.start()
+            jumps = []
+            for offset in ("+3600", "-3600"):
+                set_clock(offset)
+                self.grown(server)
+                walls = self.walls(server)
+                self.assertLess(walls[-1] - walls[-2], 60, "times of one era follow no clock")
+                camera.end()
+                camera = Camera(lambda: server.rtmp_port, "cam")
+                camera.start()
+                self.grown(server, 3)
+                walls = self.walls(server)
+                steps = [b - a for a, b in zip(walls, walls[1:])]
+                self.assertGreaterEqual(min(steps), 0, "times went back")
+                jumps.append(sum(step > 1800 for step in steps))
+            self.assertEqual(jumps[0], 1, "corrected once, with the era")
+            self.assertEqual(server.stream("cam")["state"], "live")
+            follower.end()
+            camera.end()
+        shutil.rmtree(folder)
+
+    def test_40_all_is_suspended(self):
+        with Server() as server:
+            follower = Follower(lambda: server, "cam")
+            with ffmpeg(server.rtmp("cam")) as publisher:
+                wait_segments(server, "cam", "video", 3)
+                follower.start()
+                processes = (server.process, publisher.process)
+                for process in processes:
+                    process.send_signal(signal.SIGSTOP)
+                rest(30)
+                for process in processes:
+                    process.send_signal(signal.SIGCONT)
+                self.grown(server, 5)
+                self.assertEqual(server.stream("cam")["state"], "live")
+                walls = self.walls(server)
+                self.assertGreaterEqual(min(b - a for a, b in zip(walls, walls[1:])), 0)
+            follower.end()
 
 
 class Cuts(unittest.TestCase):

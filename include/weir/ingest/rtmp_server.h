@@ -31,6 +31,8 @@ WEIR_MUST_CHECK enum weir_err rtmp_server_listen(struct rtmp_server *s, const ch
 WEIR_MUST_CHECK enum weir_err rtmp_server_listen_tls(struct rtmp_server *s, const char *address, uint16_t *bound_port);
 /* Stops accepting; connections go on. Any thread. */
 void rtmp_server_stop_accepting(struct rtmp_server *s);
+/* Closes all connections, each on its loop: streams lose their publishers, and what was open of them is told. Any thread while the loops run. */
+void rtmp_server_end_publishers(struct rtmp_server *s);
 void rtmp_server_destroy(struct rtmp_server *s);
 uint32_t rtmp_server_connections(const struct rtmp_server *s);
 

@@ -62,6 +62,8 @@ WEIR_MUST_CHECK enum weir_err srt_server_pull(struct srt_server *s, struct loop 
                                               const struct srt_pull_config *config);
 /* Callers are refused with 1503 from here on; connections go on. */
 void srt_server_stop_accepting(struct srt_server *s);
+/* Closes all connections, each on its loop; pulls do not dial again. Any thread while the loops run. */
+void srt_server_end_publishers(struct srt_server *s);
 void srt_server_destroy(struct srt_server *s); /* NULL is fine */
 uint32_t srt_server_connections(const struct srt_server *s);
 /* The counters of libsrt's receiving threads, one for each port, beside those of the loops. Returns how many; lent. */

@@ -114,6 +114,7 @@ struct config {
     int64_t dvr_bytes;        /* on disk, of all streams */
     uint32_t transcode_share; /* percent of the cores, for all ladders together */
     uint64_t gpus;            /* bits of device numbers; 0: all */
+    int64_t drain_us;         /* how long players may fetch what came last when the process is to end */
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
     uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
     uint32_t loops;                    /* 0: one per core */

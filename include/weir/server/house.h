@@ -21,6 +21,9 @@ struct house_listener {
 /* config is lent and outlives the house. Listens and starts the loops. On failure error->text says why. */
 WEIR_MUST_CHECK enum weir_err house_create(struct house **out, const struct config *config, struct config_error *error);
 /* Stops accepting, ends the streams, frees everything. */
+/* Before house_destroy, with the loops running: nobody may publish any more, publishers are let go, so that what is open of their streams is whole
+ * and told; then players that are connected have a moment (server.drain) to fetch it. Blocks until then. */
+void house_drain(struct house *h);
 void house_destroy(struct house *h);
 
 /* Reads again what can be while the house stands: the certificate. One that is not usable is refused and the one before stays.
