@@ -261,8 +261,9 @@ bool config_path_transcodes(const struct config_path *path)
 
 bool config_transcodes(const struct config *c)
 {
-    bool is_any = config_path_transcodes(&c->defaults);
-    for (size_t i = 0; i < c->path_count; i++) is_any |= config_path_transcodes(&c->paths[i]);
+    bool is_any = config_path_transcodes(&c->defaults) || c->defaults.thumbnail_us;
+    for (size_t i = 0; i < c->path_count; i++)
+        is_any |= config_path_transcodes(&c->paths[i]) || c->paths[i].thumbnail_us;
     return is_any;
 }
 

@@ -30,6 +30,7 @@
 #define CONTAINER "cmaf or ts"
 #define LADDER "auto, no, or a list of rungs, for example [source, {height: 720, bitrate: 2500k}]"
 #define AUDIO "auto, pass, aac, opus, or a list of rungs, for example [source, {codec: aac, bitrate: 64k}]"
+#define THUMBNAILS "no, or a duration from 2s to 1h: at most one in so much time"
 #define BACKEND "auto, nvidia, nvidia-split, vaapi, qsv or cpu"
 #define LATENCY "low or normal"
 #define GPUS "all, or a list of device numbers from 0 to 63, for example [0, 1]"
@@ -37,7 +38,9 @@
 
 /* The same for all and for a path. */
 #define LADDER_KEYS(at)                                                                                                \
-    { "ladder", KEY_LADDER, at(ladder), 0, 0, LADDER }, { "audio", KEY_AUDIO, at(audio), 0, 0, AUDIO },                \
+    { "ladder", KEY_LADDER, at(ladder), 0, 0, LADDER },                                                                \
+        { "thumbnails", KEY_PART, at(thumbnail_us), 2 * SECOND, 3600 * SECOND, THUMBNAILS },                           \
+        { "audio", KEY_AUDIO, at(audio), 0, 0, AUDIO },                                                                \
         { "transcode.backend", KEY_BACKEND, at(ladder.backend), 0, 0, BACKEND },                                       \
         { "transcode.require_gpu", KEY_BOOL, at(ladder.requires_gpu), 0, 0, "yes or no" },                             \
     {                                                                                                                  \
@@ -234,7 +237,7 @@ static bool parse_bool(const char *text, bool *out)
     return false;
 }
 
-/* "no" and "0" switch parts off; otherwise a duration. */
+/* "no" and "0" switch it off; otherwise a duration. */
 static bool parse_part(const char *text, const struct config_key *key, void *field)
 {
     int64_t us = 0;

@@ -69,14 +69,12 @@ static enum weir_err furnish(void *context, struct stream *stream)
 {
     struct house *h = context;
     struct packager_config config = h->packager;
-    const struct config_path *made = house_transcode_wish(h->transcode, stream_name(stream));
     /* differs between two lives of one name, too: their inits and parts are called alike otherwise */
     config.run_id = (uint32_t)(clock_wall_us() / 1000);
     config.shelf = house_dvr_shelf(h->dvr, stream_name(stream), stream_policy(stream));
-    config.awaits_rungs = made != NULL;
+    config.awaits_rungs = house_transcode_wants(h->transcode, stream_name(stream));
     struct packet_sink *packager = packager_create(stream_edge(stream), stream_policy(stream), &config);
-    if (packager && made) packager = house_transcode_furnish(h->transcode, stream, packager, made);
-    return packager ? stream_add_sink(stream, packager) : WEIR_NOMEM;
+    return packager ? house_transcode_furnish(h->transcode, stream, packager) : WEIR_NOMEM;
 }
 
 static enum weir_err create_loops(struct house *h)

@@ -4,6 +4,7 @@
 #include <weir/base/log.h>
 
 #include "stream_ladder.h"
+#include "stream_thumbnails.h"
 
 #define LEAVE_US (3 * 1000000LL) /* for threads that are inside a codec when the house goes down */
 
@@ -40,16 +41,29 @@ void house_transcode_destroy(struct house_transcode *t)
     free(t);
 }
 
-const struct config_path *house_transcode_wish(const struct house_transcode *t, const char *stream_name)
+bool house_transcode_wants(const struct house_transcode *t, const char *stream_name)
 {
-    const struct config_path *path = t ? config_path_for(t->config, stream_name) : NULL;
-    return path && config_path_transcodes(path) ? path : NULL;
+    return t && config_path_transcodes(config_path_for(t->config, stream_name));
 }
 
-struct packet_sink *house_transcode_furnish(struct house_transcode *t, const struct stream *stream,
-                                            struct packet_sink *packager, const struct config_path *wish)
+/* A stream goes on without pictures of it. */
+static void add_thumbnails(struct house_transcode *t, struct stream *stream, int64_t interval_us)
 {
-    return stream_ladder_create(stream_name(stream), packager, wish, t->transcoder, t->board);
+    struct packet_sink *thumbnails = stream_thumbnails_create(stream_edge(stream), interval_us, t->transcoder);
+    if (!thumbnails || stream_add_sink(stream, thumbnails))
+        log_event(LOG_SERVER, LOG_ERROR, stream_name(stream), "thumbnails_failed",
+                  "reason=\"no memory, or no thread\"");
+}
+
+enum weir_err house_transcode_furnish(struct house_transcode *t, struct stream *stream, struct packet_sink *packager)
+{
+    const char *name = stream_name(stream);
+    const struct config_path *path = t ? config_path_for(t->config, name) : NULL;
+    if (path && config_path_transcodes(path))
+        packager = stream_ladder_create(name, packager, path, t->transcoder, t->board);
+    const enum weir_err err = packager ? stream_add_sink(stream, packager) : WEIR_NOMEM;
+    if (!err && path && path->thumbnail_us) add_thumbnails(t, stream, path->thumbnail_us);
+    return err;
 }
 
 struct ladder_board *house_transcode_board(struct house_transcode *t)

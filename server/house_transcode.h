@@ -16,11 +16,11 @@ WEIR_MUST_CHECK enum weir_err house_transcode_create(struct house_transcode **ou
 /* After all streams have ended. Waits a little for what hangs in a driver. NULL is fine. */
 void house_transcode_destroy(struct house_transcode *t);
 
-/* What the stream gets; NULL: it is passed through. Any thread. */
-const struct config_path *house_transcode_wish(const struct house_transcode *t, const char *stream_name);
-/* The packager, given, with a ladder beside it. On the stream's loop. NULL: no memory. */
-struct packet_sink *house_transcode_furnish(struct house_transcode *t, const struct stream *stream,
-                                            struct packet_sink *packager, const struct config_path *wish);
+/* Whether the stream gets further renditions. Any thread. */
+bool house_transcode_wants(const struct house_transcode *t, const char *stream_name);
+/* Gives the stream the packager, which is given, with what its path wants beside it. On the stream's loop. */
+WEIR_MUST_CHECK enum weir_err house_transcode_furnish(struct house_transcode *t, struct stream *stream,
+                                                      struct packet_sink *packager);
 /* NULL where there is none. Any thread. */
 struct ladder_board *house_transcode_board(struct house_transcode *t);
 struct transcoder *house_transcode_transcoder(struct house_transcode *t);

@@ -26,6 +26,7 @@ paths:
       - {name: low, codec: opus, bitrate: 32k, channels: 1}
   - match: sound/*
     audio: opus
+    thumbnails: 2s
 """
 RUNGS = ("video", "120p", "small")
 CLIP_X264 = [*X264, "-g", "30", "-keyint_min", "30"]
@@ -162,6 +163,20 @@ class Ladder(unittest.TestCase):
                 self.assertEqual(set(re.findall(r'URI="(\w+)/index.m3u8"', master)), {"audio", "low"})
                 check.end(early=True)
                 self.assertEqual(server.counter("transcode_audio_frames_dropped") + server.counter("transcode_audio_silence_samples"), 0)
+
+    def test_a_picture_is_made_while_somebody_looks(self):
+        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server(config=CONFIG) as server:
+            address = "/sound/x/thumb.jpg"
+            with publish(server.rtmp("x").replace("/live/", "/sound/"), make_clip(folder, 20)):
+                status, headers, body = wait_for("a thumbnail", lambda: (lambda found: found[0] == 200 and found)(server.get(address)))
+                self.assertEqual((headers["content-type"], body[:2], body[-2:]), ("image/jpeg", b"\xff\xd8", b"\xff\xd9"))
+                path = os.path.join(folder, "thumb.jpg")
+                with open(path, "wb") as file:
+                    file.write(body)
+                size = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", path], capture_output=True, text=True).stdout
+                self.assertEqual(size.strip(), "mjpeg,320,180")
+                self.assertEqual(server.get("/sound/x/thumb.jpg", {"If-None-Match": headers["etag"]})[0], 304)
+                self.assertLessEqual(server.counter("transcode_thumbnails"), 2)
 
     def test_sound_alone_in_another_codec(self):
         with Server(config=CONFIG) as server:

@@ -94,6 +94,7 @@ struct config_path {
     struct srt_options srt; /* what this path says of its own */
     struct config_ladder ladder;
     struct config_audio audio;
+    int64_t thumbnail_us;             /* at most one in so much time; 0: none */
     char pull[SRT_URL_BYTES_MAX + 1]; /* "": publishers come to us. Holds secrets */
 };
 
@@ -147,8 +148,9 @@ void config_srt_options(const struct config *c, const struct config_srt_port *po
 void config_policy(const struct config_path *path, struct stream_policy *policy);
 /* What becomes of the path's audio; never AUDIO_UNSAID. */
 enum audio_mode config_audio_mode(const struct config_path *path);
-bool config_path_transcodes(const struct config_path *path); /* it has a ladder, or audio that is not simply passed */
-bool config_transcodes(const struct config *c);              /* any path does */
+bool config_path_transcodes(
+    const struct config_path *path); /* it has a ladder, or audio that is not simply passed: further renditions */
+bool config_transcodes(const struct config *c); /* any path does, or has thumbnails */
 
 /* "250ms", "2s", "1.5s", "2m", "1h"; plain numbers are refused: a time without a unit is a question. */
 WEIR_MUST_CHECK bool duration_parse(const char *text, int64_t *us);

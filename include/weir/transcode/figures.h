@@ -39,6 +39,7 @@
     X(AUDIO_DROPPED, "transcode_audio_frames_dropped", 0,                                                              \
       "frames of audio dropped in front of a decoder that was behind, or for want of memory")                          \
     X(AUDIO_SILENCE, "transcode_audio_silence_samples", 0, "samples of silence put where the source had none")         \
+    X(THUMBNAILS, "transcode_thumbnails", 0, "thumbnails made")                                                        \
     X(LADDERS_REFUSED, "transcode_ladders_refused", 0, "ladders not encoded because the machine is full")              \
     X(LATENCY_US, "transcode_latency_us", 1, "from a packet in to its picture out, of late")
 

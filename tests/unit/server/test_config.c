@@ -113,6 +113,7 @@ static const struct {
     { "ladder:\n  - {fps: 0.5}\n", "weir.yaml:2:", "from 1 to 300" },
     { "ladder: [source, {}, {name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}, {name: g}]\n",
       "weir.yaml:1:", "more than 8 rungs" },
+    { "thumbnails: 1s\n", "weir.yaml:1:", "from 2s to 1h" },
     { "audio: mp3\n", "weir.yaml:1:", "auto, pass, aac, opus" },
     { "audio: [source]\n", "weir.yaml:1:", "besides source" },
     { "audio: [aac]\n", "weir.yaml:1:", "what a rung is" },
