@@ -2,15 +2,37 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <weir/base/digits.h>
+
+#define PREFIX_CHARS_MAX 5
+#define SUFFIX_CHARS_MAX 4
+_Static_assert(PREFIX_CHARS_MAX + 8 + 1 + DIGITS_BYTES_MAX + SUFFIX_CHARS_MAX < EDGE_OBJECT_NAME_BYTES, "longest name");
+
+static void compose(char *out, const char *prefix, uint32_t run_id, uint64_t number, const char *suffix)
+{
+    out = digits_hex32(stpcpy(out, prefix), run_id);
+    *out++ = '-';
+    strcpy(digits_decimal(out, number, 1), suffix);
+}
 
 void object_name_segment(uint32_t run_id, uint64_t msn, char out[EDGE_OBJECT_NAME_BYTES])
 {
-    snprintf(out, EDGE_OBJECT_NAME_BYTES, "seg-%08x-%llu.m4s", run_id, (unsigned long long)msn);
+    compose(out, "seg-", run_id, msn, ".m4s");
+}
+
+void object_name_ts_segment(uint32_t run_id, uint64_t msn, char out[EDGE_OBJECT_NAME_BYTES])
+{
+    compose(out, "seg-", run_id, msn, ".ts");
+}
+
+void object_name_part(uint32_t run_id, int64_t start, char out[EDGE_OBJECT_NAME_BYTES])
+{
+    compose(out, "part-", run_id, (uint64_t)start, ".m4s");
 }
 
 void object_name_init(uint32_t run_id, uint32_t number, char out[EDGE_OBJECT_NAME_BYTES])
 {
-    snprintf(out, EDGE_OBJECT_NAME_BYTES, "init-%08x-%u.mp4", run_id, number);
+    compose(out, "init-", run_id, number, ".mp4");
 }
 
 /* What was parsed must be written the same way: nothing else is such a name. */

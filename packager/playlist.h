@@ -26,6 +26,7 @@ struct playlist_head {
     uint64_t media_sequence, discontinuity_sequence;
     bool is_independent, is_ended;
     bool is_iframes_only;
+    bool is_ts; /* of transport stream segments: old players read it */
 };
 void playlist_write_head(struct byte_writer *w, const struct playlist_head *head);
 void playlist_write_map(struct byte_writer *w, const char *init_name);

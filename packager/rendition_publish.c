@@ -1,10 +1,10 @@
 /* rendition, the other half: which segments and parts are listed, which are only kept (RFC 8216, 6.2.2; RFC 8216bis, 6.2.2), and how
  * all that is published. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/base/limits.h>
 
+#include "object_name.h"
 #include "rendition.h"
 
 #define LISTED_MIN 6
@@ -15,7 +15,7 @@
 
 void rendition_name_part(const struct rendition *r, int64_t start, char out[EDGE_OBJECT_NAME_BYTES])
 {
-    snprintf(out, EDGE_OBJECT_NAME_BYTES, "part-%08x-%lld.m4s", r->config.run_id, (long long)start);
+    object_name_part(r->config.run_id, start, out);
 }
 
 struct rendition_segment *rendition_segment_at(const struct rendition *r, size_t index)

@@ -1,17 +1,16 @@
 #include "ts_rendition.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weir/base/clock.h>
 #include <weir/base/limits.h>
 #include <weir/stream/edge_lazy.h>
 
 #include "fmp4_read.h"
 #include "multivariant_text.h"
+#include "object_name.h"
+#include "playlist.h"
 #include "ts_mux.h"
 
-#define HLS_VERSION 3   /* floating point durations; nothing here needs more */
 #define AIR_PERCENT 120 /* see multivariant.c */
 #define TAG_AHEAD_90K_MAX (60 * 90000)
 
@@ -265,13 +264,10 @@ static void slide(struct ts_rendition *t, const struct ts_sources *sources)
 
 static void write_segment(struct byte_writer *w, const struct ts_rendition *t, const struct ts_segment *s)
 {
-    char time_text[CLOCK_TEXT_BYTES];
-    clock_format(s->wall_us, time_text);
-    if (s->starts_era) write_text(w, "#EXT-X-DISCONTINUITY\n");
-    write_format(w, "#EXT-X-PROGRAM-DATE-TIME:%s\n", time_text);
-    if (!s->lazy) write_text(w, "#EXT-X-GAP\n");
-    write_format(w, "#EXTINF:%lld.%06lld,\nseg-%08x-%llu.ts\n", (long long)(s->duration_us / 1000000),
-                 (long long)(s->duration_us % 1000000), t->config.run_id, (unsigned long long)s->msn);
+    char name[EDGE_OBJECT_NAME_BYTES];
+    object_name_ts_segment(t->config.run_id, s->msn, name);
+    playlist_write_segment_head(w, s->starts_era, NULL, s->wall_us);
+    playlist_write_segment_end(w, name, s->duration_us, !s->lazy);
 }
 
 static struct frozen *render(struct ts_rendition *t)
@@ -285,12 +281,13 @@ static struct frozen *render(struct ts_rendition *t)
     t->was_independent |= t->is_independent && !all;
     t->is_independent = all && !t->was_independent;
     byte_writer_init(&w, PLAYLIST_BYTES_MAX);
-    write_format(&w,
-                 "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%u\n#EXT-X-MEDIA-SEQUENCE:%llu\n"
-                 "#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
-                 HLS_VERSION, t->config.target_duration_s, (unsigned long long)oldest->msn,
-                 (unsigned long long)(oldest->discontinuity - oldest->starts_era));
-    if (t->is_independent) write_text(&w, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+    playlist_write_head(&w,
+                        &(struct playlist_head){ .terms.target_duration_s = t->config.target_duration_s,
+                                                 .type = PLAYLIST_SLIDING,
+                                                 .media_sequence = oldest->msn,
+                                                 .discontinuity_sequence = oldest->discontinuity - oldest->starts_era,
+                                                 .is_independent = t->is_independent,
+                                                 .is_ts = true });
     for (size_t i = first; i < count; i++) write_segment(&w, t, queue_at(&t->segments, i));
     if (t->is_ended) write_text(&w, "#EXT-X-ENDLIST\n");
     struct frozen *text = byte_writer_freeze(&w);
@@ -341,8 +338,7 @@ static void publish(struct ts_rendition *t)
     for (size_t i = 0; i < count; i++) {
         const struct ts_segment *s = queue_at(&t->segments, i);
         if (!s->lazy) continue;
-        snprintf(objects[used].name, EDGE_OBJECT_NAME_BYTES, "seg-%08x-%llu.ts", t->config.run_id,
-                 (unsigned long long)s->msn);
+        object_name_ts_segment(t->config.run_id, s->msn, objects[used].name);
         objects[used].kind = EDGE_SEGMENT;
         objects[used++].lazy = s->lazy;
     }

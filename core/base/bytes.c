@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/base/digits.h>
 
 void byte_reader_init(struct byte_reader *r, const void *data, size_t bytes)
 {
@@ -181,6 +182,12 @@ void write_zeros(struct byte_writer *w, size_t bytes)
 void write_text(struct byte_writer *w, const char *text)
 {
     write_bytes(w, text, strlen(text));
+}
+
+void write_decimal(struct byte_writer *w, uint64_t v, unsigned least)
+{
+    char text[DIGITS_BYTES_MAX];
+    write_bytes(w, text, (size_t)(digits_decimal(text, v, least) - text));
 }
 
 void write_format(struct byte_writer *w, const char *format, ...)

@@ -66,6 +66,8 @@ void write_u32_le(struct byte_writer *w, uint32_t v);
 void write_bytes(struct byte_writer *w, const void *data, size_t bytes);
 void write_zeros(struct byte_writer *w, size_t bytes);
 void write_text(struct byte_writer *w, const char *text); /* without the 0 */
+/* Decimal, with zeros in front up to `least` digits (digits.h). */
+void write_decimal(struct byte_writer *w, uint64_t v, unsigned least);
 void write_format(struct byte_writer *w, const char *format, ...) WEIR_PRINTF(2, 3);
 /* Overwrites four bytes written before. */
 void patch_u32(struct byte_writer *w, size_t at, uint32_t v);

@@ -1,8 +1,11 @@
 #include "hex.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <weir/base/blob.h>
 #include <weir/base/bytes.h>
+#include <weir/base/clock.h>
+#include <weir/base/digits.h>
 
 static void reads_big_and_little_endian(void **unused_state)
 {
@@ -149,13 +152,55 @@ static void blob_grows_and_keeps_its_bytes(void **unused_state)
     frozen_unref(NULL);
 }
 
+static void numbers_are_written_as_printf_would(void **unused_state)
+{
+    static const uint64_t values[] = { 0, 1, 9, 10, 99, 100, 123456, UINT32_MAX, 9999999999999999999u, UINT64_MAX };
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        for (unsigned least = 0; least <= DIGITS_BYTES_MAX; least++) {
+            char is[DIGITS_BYTES_MAX + 1] = "", wanted[DIGITS_BYTES_MAX + 1];
+            snprintf(wanted, sizeof wanted, "%0*llu", (int)least, (unsigned long long)values[i]);
+            *digits_decimal(is, values[i], least) = 0;
+            assert_string_equal(is, wanted);
+        }
+        char is[9], wanted[9];
+        snprintf(wanted, sizeof wanted, "%08x", (uint32_t)values[i]);
+        *digits_hex32(is, (uint32_t)values[i]) = 0;
+        assert_string_equal(is, wanted);
+    }
+}
+
+static void times_are_written_in_utc(void **unused_state)
+{
+    static const struct {
+        int64_t wall_us;
+        const char *text;
+    } cases[] = {
+        { 0, "1970-01-01T00:00:00.000Z" },
+        { -5, "1970-01-01T00:00:00.000Z" },
+        { 951782399999999, "2000-02-28T23:59:59.999Z" },
+        { 951782400000000, "2000-02-29T00:00:00.000Z" },
+        { 1798761599001000, "2026-12-31T23:59:59.001Z" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char text[CLOCK_TEXT_BYTES];
+        clock_format(cases[i].wall_us, text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_big_and_little_endian),       cmocka_unit_test(reading_past_the_end_fails_for_good),
-        cmocka_unit_test(reads_bits_over_byte_borders),      cmocka_unit_test(exp_golomb_table),
-        cmocka_unit_test(writer_keeps_its_ceiling),          cmocka_unit_test(writer_formats_long_text),
-        cmocka_unit_test(frozen_pieces_share_and_read_back), cmocka_unit_test(blob_grows_and_keeps_its_bytes),
+        cmocka_unit_test(numbers_are_written_as_printf_would),
+        cmocka_unit_test(times_are_written_in_utc),
+        cmocka_unit_test(reads_big_and_little_endian),
+        cmocka_unit_test(reading_past_the_end_fails_for_good),
+        cmocka_unit_test(reads_bits_over_byte_borders),
+        cmocka_unit_test(exp_golomb_table),
+        cmocka_unit_test(writer_keeps_its_ceiling),
+        cmocka_unit_test(writer_formats_long_text),
+        cmocka_unit_test(frozen_pieces_share_and_read_back),
+        cmocka_unit_test(blob_grows_and_keeps_its_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,15 +50,6 @@ static void long_text_is_cut(void **unused_state)
     assert_string_equal(line + bytes - 2, "}\n");
 }
 
-static void time_is_rfc3339(void **unused_state)
-{
-    char text[CLOCK_TEXT_BYTES];
-    clock_format(1767323045678000, text);
-    assert_string_equal(text, "2026-01-02T03:04:05.678Z");
-    clock_format(-5, text);
-    assert_string_equal(text, "1970-01-01T00:00:00.000Z");
-}
-
 static void counters_have_distinct_names(void **unused_state)
 {
     for (int a = 0; a < COUNTER_COUNT; a++) {
@@ -74,7 +65,6 @@ int main(void)
         cmocka_unit_test(text_and_json_lines),
         cmocka_unit_test(a_peers_text_cannot_forge_a_line),
         cmocka_unit_test(long_text_is_cut),
-        cmocka_unit_test(time_is_rfc3339),
         cmocka_unit_test(counters_have_distinct_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
