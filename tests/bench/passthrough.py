@@ -10,15 +10,18 @@ from common import BUILD, Folder, Nginx, Weir, cpu_seconds, free_port, rss_bytes
 SEGMENT_SECONDS = 2
 WINDOW_SECONDS = 12
 WARM_SECONDS = 8
-FILL_SECONDS = 32  # until as much leaves weir's memory as comes: the playlist, what RFC 8216, 6.2.2 keeps behind it, the open segment
+CLIP_SECONDS = 10
+# until as much leaves weir's memory as comes (the playlist, what RFC 8216, 6.2.2 keeps behind it, the open segment), and one clip more: where it
+# begins anew a segment is longer, and so is all that is kept
+FILL_SECONDS = 32 + CLIP_SECONDS
 
 
 def make_clip(path):
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=30:duration=10", "-f", "lavfi", "-i",
-                    "anoisesrc=duration=10:sample_rate=48000:amplitude=0.1", "-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p",
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=size=1280x720:rate=30:duration={CLIP_SECONDS}", "-f", "lavfi", "-i",
+                    f"anoisesrc=duration={CLIP_SECONDS}:sample_rate=48000:amplitude=0.1", "-c:v", "libx264", "-preset", "superfast", "-pix_fmt", "yuv420p",
                     "-b:v", "2372k", "-minrate", "2372k", "-maxrate", "2372k", "-bufsize", "2372k", "-x264-params", "nal-hrd=cbr", "-g", "60", "-keyint_min", "60",
                     "-sc_threshold", "0", "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-f", "flv", path], check=True)
-    print(f"clip: {os.path.getsize(path) * 8 / 10 / 1e6:.2f} Mbit/s")
+    print(f"clip: {os.path.getsize(path) * 8 / CLIP_SECONDS / 1e6:.2f} Mbit/s")
 
 
 def can_connect(port):
@@ -27,7 +30,7 @@ def can_connect(port):
 
 
 def measure(pid, port, streams, seconds, clip, raw=False, memory=rss_bytes, warm=WARM_SECONDS):
-    source = subprocess.Popen([f"{BUILD}/tests/bench/rtmp_source", str(port), str(streams), str(warm + seconds + 3 * SEGMENT_SECONDS), clip] + (["raw"] if raw else []),
+    source = subprocess.Popen([f"{BUILD}/tests/bench/rtmp_source", str(port), str(streams), str(warm + seconds + 2 * CLIP_SECONDS), clip] + (["raw"] if raw else []),
                               stdout=subprocess.PIPE)
     try:
         assert source.stdout.readline() == b"ready\n", "the source was refused"
@@ -41,10 +44,10 @@ def measure(pid, port, streams, seconds, clip, raw=False, memory=rss_bytes, warm
 
 
 def memory_peaks(server):
-    """Media is given back a segment at a time, so what is held goes up and down by one: the peaks over one such period."""
+    """Media is given back a segment at a time, so what is held goes up and down by one, and by more where the clip begins anew: the peaks over a clip."""
     peaks = [0, 0]
-    for _ in range(10):
-        threading.Event().wait(SEGMENT_SECONDS / 8)
+    for _ in range(8 * CLIP_SECONDS):
+        threading.Event().wait(1 / 8)
         peaks = [max(peaks[0], rss_bytes(server.pid)), max(peaks[1], server.metric("stream_window_bytes"))]
     return peaks
 
