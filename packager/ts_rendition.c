@@ -231,28 +231,35 @@ static void add_segment(struct ts_rendition *t, const struct ts_sources *sources
     t->is_changed = true;
 }
 
-/* The first numbers that a CMAF rendition keeps and lists, where they are smaller than what is there. */
-static void lower(const struct rendition *r, uint64_t *kept, uint64_t *listed)
+static size_t segment_count(const struct rendition *r)
 {
-    if (!r || !queue_count(&r->segments)) return;
-    const struct rendition_segment *first = queue_at(&r->segments, 0);
-    if (first->msn < *kept) *kept = first->msn;
-    const struct rendition_segment *s = r->listed ? queue_at(&r->segments, queue_count(&r->segments) - r->listed)
-                                                  : NULL;
-    if (s && s->msn < *listed) *listed = s->msn;
+    return r ? queue_count(&r->segments) : 0;
 }
 
-/* Listed and kept is what one of the CMAF renditions lists and keeps. */
+static uint64_t msn_at(const struct rendition *r, size_t index)
+{
+    return ((const struct rendition_segment *)queue_at(&r->segments, index))->msn;
+}
+
+/* The CMAF rendition that goes by: the one that is further, of two the video. NULL: there is none. */
+static const struct rendition *leader(const struct ts_sources *sources)
+{
+    const size_t video = segment_count(sources->video), audio = segment_count(sources->audio);
+    if (!video || !audio) return video ? sources->video : audio ? sources->audio : NULL;
+    return msn_at(sources->audio, audio - 1) > msn_at(sources->video, video - 1) ? sources->audio : sources->video;
+}
+
+/* Listed and kept is what the leader lists and keeps: sound leaves a moment later than the picture, and would hold it for a segment more. */
 static void slide(struct ts_rendition *t, const struct ts_sources *sources)
 {
-    uint64_t kept = UINT64_MAX, listed = UINT64_MAX;
+    const struct rendition *lead = leader(sources);
     const struct ts_segment *s;
-    lower(sources->video, &kept, &listed);
-    lower(sources->audio, &kept, &listed);
-    while ((s = queue_peek(&t->segments)) && s->msn < kept) {
+    if (!lead) return;
+    while ((s = queue_peek(&t->segments)) && s->msn < msn_at(lead, 0)) {
         struct ts_segment gone;
         if (queue_take(&t->segments, &gone)) edge_lazy_unref(gone.lazy);
     }
+    const uint64_t listed = lead->listed ? msn_at(lead, segment_count(lead) - lead->listed) : UINT64_MAX;
     t->listed = 0;
     for (size_t i = queue_count(&t->segments); i-- > 0; t->listed++) {
         s = queue_at(&t->segments, i);
@@ -387,10 +394,10 @@ void ts_rendition_destroy(struct ts_rendition *t)
 /* The first number that is there at all; 0: none. */
 static uint64_t first_msn(const struct ts_sources *sources)
 {
-    uint64_t kept = UINT64_MAX, listed = UINT64_MAX;
-    lower(sources->video, &kept, &listed);
-    lower(sources->audio, &kept, &listed);
-    return kept == UINT64_MAX ? 0 : kept;
+    const uint64_t video = segment_count(sources->video) ? msn_at(sources->video, 0) : 0,
+                   audio = segment_count(sources->audio) ? msn_at(sources->audio, 0) : 0;
+    if (!video || !audio) return video + audio;
+    return video < audio ? video : audio;
 }
 
 void ts_rendition_update(struct ts_rendition *t, const struct ts_sources *sources)

@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,10 @@ struct frozen *metrics_render(struct house *h)
     write_text(&w, "weir_build_info{version=\"" WEIR_VERSION "\"} 1\n");
     gauge(&w, "uptime_seconds", "seconds since the start", (uint64_t)(clock_now_us() - house_started_us(h)) / 1000000);
     gauge(&w, "resident_bytes", "memory in use, as the kernel counts it", resident_bytes());
+    const struct mallinfo2 heap = mallinfo2(); /* walks what is free: some ten microseconds per stream */
+    gauge(&w, "heap_used_bytes", "memory that something in weir holds", heap.uordblks + heap.hblkhd);
+    gauge(&w, "heap_free_bytes", "memory that weir has from the kernel and that nothing in it holds at the moment",
+          heap.fordblks);
     gauge(&w, "rtmp_connections", "open RTMP connections", house_rtmp_connections(h));
     gauge(&w, "srt_loops_stuck", "SRT loops that hang in libsrt", house_srt_loops_stuck(h));
     gauge(&w, "srt_connections", "open SRT connections", house_srt_connections(h));

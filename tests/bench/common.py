@@ -78,9 +78,13 @@ class Weir:
         with open(self.log) as file:
             return [int(port) for port in re.findall(r"listening protocol=srt address=\S+ port=(\d+)", file.read())]
 
-    def metric(self, name):
+    def metrics(self, *names):
+        """Of one moment; each the sum over its labels."""
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.http}/metrics").read().decode()
-        return sum(int(v) for v in re.findall(rf"^weir_{name}(?:{{[^}}]*}})? (\d+)$", text, re.M))
+        return [sum(int(v) for v in re.findall(rf"^weir_{name}(?:{{[^}}]*}})? (\d+)$", text, re.M)) for name in names]
+
+    def metric(self, name):
+        return self.metrics(name)[0]
 
     def end(self):
         self.process.terminate()

@@ -52,13 +52,24 @@ def memory_peaks(server):
     return peaks
 
 
+def besides_media(server):
+    """What streams hold besides their segments. Their publishers have just gone: no segment is half filled, and nothing slides."""
+    settled = []
+
+    def is_settled():
+        settled.append(server.metrics("heap_used_bytes", "stream_window_bytes"))
+        return len(settled) > 8 and settled[-1][1] == settled[-8][1]
+    until(is_settled)
+    return settled[-1][0] - settled[-1][1]
+
+
 def run_weir(streams, seconds, clip, *settings, warm=WARM_SECONDS):
     with Folder() as folder:
         server = Weir(folder, f"hls.window={WINDOW_SECONDS}s", "log.level=warn,server=info", *settings)
         try:
-            idle = rss_bytes(server.pid)
-            ms, (rss, window) = measure(server.pid, server.port, streams, seconds, clip, memory=lambda pid: memory_peaks(server), warm=warm)
-            return ms, rss - idle, window
+            idle, used = rss_bytes(server.pid), server.metric("heap_used_bytes")
+            ms, (resident, held) = measure(server.pid, server.port, streams, seconds, clip, memory=lambda pid: memory_peaks(server), warm=warm)
+            return ms, resident - idle, held, besides_media(server) - used
         finally:
             server.end()
 
@@ -120,15 +131,15 @@ def main():
     with Folder() as folder:
         clip = os.path.join(folder, "clip.flv")
         make_clip(clip)
-        print("streams | weir ms/s | weir, no gather | nginx-rtmp | floor per send | floor 50 ms | weir/nginx | weir/floor | weir kB: media held | beyond it | nginx-rtmp kB")
+        print("streams | weir ms/s | weir, no gather | nginx-rtmp | floor per send | floor 50 ms | weir/nginx | weir/floor | weir kB: media held | besides it in use | and free | nginx-rtmp kB")
         for streams in map(int, options.streams.split(",")):
-            ms, rss, window = run_weir(streams, options.seconds, clip, warm=FILL_SECONDS)
+            ms, resident, held, besides = run_weir(streams, options.seconds, clip, warm=FILL_SECONDS)
             eager = run_weir(streams, options.seconds, clip, "ingest.gather=0ms")[0]
             nginx_ms, nginx_rss = run_nginx_rtmp(streams, options.seconds, clip)
             per_send, gathered = run_floor(streams, options.seconds, clip, 0), run_floor(streams, options.seconds, clip, 50)
             rows.append((streams, (nginx_ms, per_send, ms)))
             print(f"{streams:7} | {ms:9.2f} | {eager:15.2f} | {nginx_ms:10.2f} | {per_send:14.2f} | {gathered:11.2f} | {ms / nginx_ms:10.2f} | {ms / per_send:10.2f} | "
-                  f"{window / streams / 1000:19.0f} | {(rss - window) / streams / 1000:9.0f} | {nginx_rss / streams / 1000:14.0f}", flush=True)
+                  f"{held / streams / 1000:19.0f} | {besides / streams / 1000:17.0f} | {(resident - held - besides) / streams / 1000:8.0f} | {nginx_rss / streams / 1000:14.0f}", flush=True)
     if options.svg:
         draw(options.svg, rows)
 
