@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "chaos_command.h"
 #include "check_command.h"
 #include "publish_command.h"
 #include "watch_command.h"
@@ -12,6 +13,7 @@ static const char usage[] =
     "usage: weir-loadgen check URL --seconds N [--ll] [--json]   hold a stream against the rules of HLS\n"
     "       weir-loadgen watch URL... --viewers M                 watch streams as many players do\n"
     "       weir-loadgen publish --url URL --streams N           publish as many encoders do\n"
+    "       weir-loadgen chaos --url URL --http URL              break things on purpose, and see that promises hold\n"
     "       weir-loadgen COMMAND --help\n"
     "       weir-loadgen version\n";
 
@@ -21,6 +23,7 @@ int main(int argc, char **argv)
     if (!strcmp(command, "check")) return check_command(argc - 1, argv + 1);
     if (!strcmp(command, "watch")) return watch_command(argc - 1, argv + 1);
     if (!strcmp(command, "publish")) return publish_command(argc - 1, argv + 1);
+    if (!strcmp(command, "chaos")) return chaos_command(argc - 1, argv + 1);
     if (!strcmp(command, "version")) {
         puts("weir-loadgen " WEIR_VERSION);
         return LOADGEN_GOOD;

@@ -199,7 +199,7 @@ class Odd(unittest.TestCase):
             with Relay("udp", server.srt_ports[0], delay=5, seed=3) as relay:
                 with Source(relay.port, files.clip, 12, name="live/fec", latency=200, filter="fec,cols:10,rows:5") as source:
                     relay.set(loss=2)
-                    wait_for("restored packets", lambda: transport(server, "fec0")["packets_restored"] > 3, 20)
+                    wait_for("restored packets", lambda: server.stream("fec0") and transport(server, "fec0")["packets_restored"] > 3, 20)
                     source.wait(30)
 
 

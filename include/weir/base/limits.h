@@ -167,6 +167,10 @@
 #define LOADGEN_DIAL_US (10 * 1000000LL)         /* for each answer of a handshake: refused */
 #define LOADGEN_BEHIND_US_MAX (20 * 1000000LL)   /* behind its time: go on at the next keyframe */
 #define LOADGEN_BATCH_BYTES (64 * KIB)           /* written at once: the rest waits for the next turn */
+#define LOADGEN_RELAY_CLIENTS_MAX 4096           /* of a relay: the next ones are refused */
+#define LOADGEN_RELAY_CARGO_MAX (1024 * 1024)    /* packets under way: lost */
+#define LOADGEN_CHAOS_EVENTS_MAX 4096            /* of a schedule: refuse it */
+#define LOADGEN_CHAOS_VICTIMS_MAX 16             /* publishers that things are done to: refuse */
 #define LOADGEN_GARBAGE_BYTES_MAX (1 * MIB)      /* of one act: refuse */
 
 /* -- segments on disk -- */

@@ -1,0 +1,96 @@
+#include "relay_line.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <weir/base/err.h>
+
+void relay_settings_init(struct relay_settings *s)
+{
+    *s = (struct relay_settings){ .burst = 1, .queue_us = 500000 };
+}
+
+bool relay_settings_read(struct relay_settings *s, const char *pair, size_t bytes)
+{
+    char text[64], *end;
+    const char *equals = memchr(pair, '=', bytes);
+    if (!equals || bytes >= sizeof text) return false;
+    memcpy(text, pair, bytes);
+    text[bytes] = 0;
+    const char *name = text, *number = text + (equals - pair) + 1;
+    text[equals - pair] = 0;
+    const double value = strtod(number, &end);
+    if (end == number || *end || value < 0) return false;
+    const struct {
+        const char *name;
+        double *share;
+        int64_t *us;
+    } keys[] = { { "loss", &s->loss, NULL },           { "burst", &s->burst, NULL },
+                 { "duplicate", &s->duplicate, NULL }, { "reorder", &s->reorder, NULL },
+                 { "rate", &s->rate_kbps, NULL },      { "delay", NULL, &s->delay_us },
+                 { "jitter", NULL, &s->jitter_us },    { "queue", NULL, &s->queue_us } };
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (strcmp(name, keys[i].name) != 0) continue;
+        if (keys[i].us)
+            *keys[i].us = (int64_t)(value * 1000);
+        else
+            *keys[i].share = value;
+        return true;
+    }
+    return false;
+}
+
+static double draw(struct relay_chance *c)
+{
+    /* splitmix64 */
+    uint64_t z = (c->state += 0x9E3779B97F4A7C15u);
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return (double)((z ^ z >> 31) >> 11) / 9007199254740992.0;
+}
+
+void relay_chance_seed(struct relay_chance *c, uint64_t seed, int way)
+{
+    *c = (struct relay_chance){ .state = seed * 2 + (uint64_t)way };
+    for (int i = 0; i < 8; i++) draw(c);
+}
+
+/* Gilbert: in the bad state everything is lost; it lasts `burst` packets on average. */
+static bool is_lost(const struct relay_settings *s, struct relay_chance *c)
+{
+    const double chance = draw(c), share = s->loss / 100;
+    if (share <= 0) return false;
+    if (s->burst <= 1) return chance < share;
+    const double leave = 1 / s->burst, enter = share >= 1 ? 1 : leave * share / (1 - share);
+    c->is_in_burst = c->is_in_burst ? chance >= leave : chance < enter;
+    return c->is_in_burst;
+}
+
+/* When something that comes now is through; -1: the queue is full. */
+static int64_t through_at(const struct relay_settings *s, struct relay_line *l, bool is_udp, size_t bytes,
+                          int64_t now_us)
+{
+    if (s->rate_kbps <= 0) return now_us;
+    if (l->free_us < now_us) l->free_us = now_us;
+    if (is_udp && l->free_us - now_us > s->queue_us) return -1;
+    return l->free_us += (int64_t)((double)bytes * 8000 / s->rate_kbps);
+}
+
+struct relay_fate relay_line_pass(const struct relay_settings *s, struct relay_chance *c, struct relay_line *l,
+                                  bool is_udp, size_t bytes, int64_t now_us)
+{
+    struct relay_fate fate = { .is_lost = is_lost(s, c), .copies = 1 };
+    const double jitter = draw(c), overtake = draw(c), twice = draw(c);
+    const int64_t through_us = through_at(s, l, is_udp, bytes, now_us);
+    if (through_us < 0) fate.is_lost = true;
+    if (!is_udp) fate.is_lost = false;
+    if (fate.is_lost) return fate;
+    fate.due_us = through_us + s->delay_us + (int64_t)(jitter * (double)s->jitter_us);
+    if (is_udp && overtake * 100 < s->reorder) {
+        fate.due_us = through_us;
+    } else {
+        if (fate.due_us < l->last_due_us) fate.due_us = l->last_due_us;
+        l->last_due_us = fate.due_us;
+    }
+    if (is_udp && twice * 100 < s->duplicate) fate.copies = 2;
+    return fate;
+}
