@@ -401,6 +401,12 @@ static void serve_drain(struct engine *e)
     const struct lane_item drain = { .kind = LANE_DRAIN };
     decode_step_drain(&e->decode);
     keyframe_plan_restart(&e->keys);
+    if (e->has_plan && e->ticket.level) {
+        /* the machine was too full for all of it: it is asked again when the publisher is back */
+        drop_plan(e, true);
+        decode_step_set_track(&e->decode, NULL);
+        return;
+    }
     for (size_t i = 0; i < LADDER_RUNGS_MAX; i++) {
         if (e->lanes[i] && lane_give(e->lanes[i], &drain, 0) != LANE_TAKEN)
             log_event(LOG_TRANSCODE, LOG_WARN, e->shared->name, "drain_skipped", "rung=%s", e->path.plan.rungs[i].name);

@@ -409,10 +409,62 @@ static int group_teardown(void **state)
     return transcoder_destroy(transcoder, 10000000) ? 0 : 1;
 }
 
+static bool are_all_absent(const struct ladder_run *r)
+{
+    for (size_t i = 0; i < r->plan.rung_count; i++) {
+        if (r->plan.rungs[i].kind == RUNG_ENCODED && !r->rungs[i].absents) return false;
+    }
+    return r->plans > 0;
+}
+
+/* A machine whose budget is taken: nothing is encoded, and it is said of every rung; with room, the next publisher has them all. */
+static void a_ladder_without_room_is_asked_again(void **state)
+{
+    const struct transcoder_config config = { .cores = 1, .share_percent = 10 };
+    struct transcoder *full;
+    struct admission_ticket taken[256];
+    struct ladder_options options = three_rungs;
+    struct ladder_run run;
+    struct film film;
+    size_t count = 0;
+    options.is_unbounded = false;
+    film_make(&film, &plain);
+    assert_int_equal(transcoder_create(&full, &config), WEIR_OK);
+    const struct ladder_source source = {
+        .codec = CODEC_H264, .width = plain.width, .height = plain.height, .fps_num = 30, .fps_den = 1, .bit_depth = 8
+    };
+    struct ladder_plan plan;
+    const char *why = "";
+    assert_int_equal(ladder_plan_make(&options.config, &source, &plan, &why), WEIR_OK);
+    do {
+        assert_true(count < ARRAY_LEN(taken));
+        taken[count] = transcoder_admit(full, &plan, &source);
+    } while (taken[count++].level < shed_level_last(&plan));
+    ladder_run_start(&run, full, &options);
+    ladder_run_push(&run, &film, 0, 60, NULL);
+    ladder_run_wait(&run, are_all_absent, "every rung to be said absent");
+    assert_int_equal(transcode_read(ladder_figures(run.ladder), FIGURE_LADDERS_REFUSED), 1);
+    assert_int_equal(transcode_read(ladder_figures(run.ladder), FIGURE_FRAMES_DECODED), 0);
+    while (count) transcoder_leave(full, &taken[--count]);
+    ladder_run_drain(&run);
+    assert_int_equal(run.outputs, 0);
+    run.era++;
+    run.era_shift_90k = 90000 * 20;
+    ladder_run_push(&run, &film, 0, film.count, NULL);
+    ladder_run_drain(&run);
+    assert_int_equal(run.plans, 2);
+    assert_int_equal(ladder_run_rung(&run, "half")->count, 90);
+    assert_int_equal(ladder_run_rung(&run, "third")->count, 90);
+    ladder_run_end(&run);
+    assert_true(transcoder_destroy(full, 10000000));
+    film_free(&film);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keyframes_are_the_sources_in_every_rung),
+        cmocka_unit_test(a_ladder_without_room_is_asked_again),
         cmocka_unit_test(what_is_missing_shifts_nothing),
         cmocka_unit_test(without_a_source_rung_the_cadence_is_stream_time),
         cmocka_unit_test(a_new_track_and_a_lost_publisher),
