@@ -15,6 +15,7 @@
 #include <weir/base/loop.h>
 
 #define PLAYLIST_NAME "index.m3u8"
+#define ANSWER_TRIES 1000 /* a millisecond apart: then the loop is dead */
 
 static struct shelf *shelf_of(struct segment_shelf *face)
 {
@@ -257,21 +258,32 @@ static void on_release(struct segment_shelf *face)
 
 /* -- loads -- */
 
-static void on_answer(void *context, void *unused)
+static void free_load(struct segment_load *load)
 {
-    struct segment_load *load = context;
-    if (!load->is_cancelled) load->fn(load->context, &load->result);
     frozen_unref(load->result.body);
     free(load);
 }
 
+static void on_answer(void *context, void *unused)
+{
+    struct segment_load *load = context;
+    if (atomic_load(&load->fate) != LOAD_CANCELLED) load->fn(load->context, &load->result);
+    free_load(load);
+}
+
 void segment_load_answer(struct segment_load *load)
 {
-    /* a full mailbox empties itself, or its loop is dead: then nothing matters any more */
-    while (loop_post(load->loop, on_answer, load, NULL)) {
-        const struct timespec moment = { .tv_nsec = 1000000 };
+    const struct timespec moment = { .tv_nsec = 1000000 };
+    struct archive *a = load->archive;
+    for (int i = 0; i < ANSWER_TRIES; i++) {
+        if (!loop_post(load->loop, on_answer, load, NULL)) return;
         nanosleep(&moment, NULL);
     }
+    /* the loop stands still, or has ended; who waits gives up by himself */
+    pthread_mutex_lock(&a->lock);
+    counter_add(&a->counters, COUNTER_DVR_ANSWERS_LOST, 1);
+    pthread_mutex_unlock(&a->lock);
+    if (atomic_exchange(&load->fate, LOAD_LOST) == LOAD_CANCELLED) free_load(load);
 }
 
 static void append(struct load_list *list, struct segment_load *load)
@@ -370,7 +382,7 @@ static enum weir_err on_load(struct segment_loader *loader, struct byte_span str
 static void on_cancel(struct segment_loader *loader, struct segment_load *load)
 {
     loop_assert_current(load->loop);
-    load->is_cancelled = true;
+    if (atomic_exchange(&load->fate, LOAD_CANCELLED) == LOAD_LOST) free_load(load);
 }
 
 enum weir_err archive_await(struct archive *a, struct segment_shelf *shelf, struct loop *loop,

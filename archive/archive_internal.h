@@ -55,6 +55,12 @@ struct write_job {
     int64_t wall_us, keep_us; /* end */
 };
 
+enum load_fate {
+    LOAD_WANTED, /* zero: as it is made */
+    LOAD_CANCELLED,
+    LOAD_LOST, /* its answer could not be posted: it is freed when it is cancelled */
+};
+
 struct segment_load {
     struct segment_load *next;
     struct archive *archive;
@@ -64,7 +70,7 @@ struct segment_load {
     struct loop *loop;
     void (*fn)(void *context, const struct segment_loaded *loaded);
     void *context;
-    bool is_cancelled;            /* the loop's alone */
+    _Atomic int fate;             /* enum load_fate: whoever sees the other's mark frees it */
     struct segment_loaded result; /* holds a reference on the body */
 };
 

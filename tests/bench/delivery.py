@@ -57,7 +57,9 @@ def main():
         clip = os.path.join(folder, "clip.flv")
         make_clip(clip)
         subprocess.run([f"{BUILD}/server/weir", "cert", "dev", "--dir", folder], check=True, stdout=subprocess.DEVNULL)
-        server = Weir(folder, "server.loops=1", "log.level=warn,base=info,server=info", "hls.window=60s", f"tls.cert={folder}/dev.crt", f"tls.key={folder}/dev.key",
+        server = Weir(folder, "server.loops=1", "log.level=warn,base=info,server=info", "hls.window=60s",
+                      "hls.hold=10m", "ingest.idle=10m",  # as long as all rounds take
+                      f"tls.cert={folder}/dev.crt", f"tls.key={folder}/dev.key",
                       "listen.https=127.0.0.1:0", "listen.rtmps=127.0.0.1:0")
         source = subprocess.Popen([f"{BUILD}/tests/bench/rtmp_source", str(server.port), "1", "3600", clip], stdout=subprocess.PIPE)
         nginx = None

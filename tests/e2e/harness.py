@@ -244,8 +244,8 @@ def wait_segments(server, name, rendition, count, seconds=30):
 class Check:
     """weir-loadgen check beside what a test does: every rule of HLS on what is served meanwhile."""
 
-    def __init__(self, server, name, seconds, *arguments, allow=()):
-        command = [os.environ["WEIR_LOADGEN"], "check", server.url(f"/live/{name}/index.m3u8"), "--json", "--seconds", str(seconds),
+    def __init__(self, server, name, seconds, *arguments, allow=(), url=None):
+        command = [os.environ["WEIR_LOADGEN"], "check", url or server.url(f"/live/{name}/index.m3u8"), "--json", "--seconds", str(seconds),
                    "--tolerance", str(int(400 * PATIENCE)), "--wait", str(int(20 * PATIENCE)), *arguments]
         if allow:
             command += ["--allow", ",".join(allow)]

@@ -9,7 +9,7 @@ import threading
 import unittest
 
 import cmaf
-from harness import PATIENCE, WEIR, Certificate, Server, ffmpeg, segments, wait_for, wait_segments
+from harness import PATIENCE, WEIR, Certificate, Check, Server, ffmpeg, segments, wait_for, wait_segments
 
 SANITIZED = "asan" in WEIR or "tsan" in WEIR
 
@@ -44,6 +44,8 @@ class Tls(unittest.TestCase):
             with ffmpeg(f"rtmps://localhost:{server.port('rtmps')}/live/cam"):
                 wait_segments(server, "cam", "video", 3)
                 https = f"https://localhost:{server.port('https')}"
+                check = Check(server, "cam", 5, "--ll", "--insecure", url=https + "/live/cam/index.m3u8")
+                self.addCleanup(check.__exit__, None, None, None)
                 text, status = curl(certificate, https + "/live/cam/video/index.m3u8", "--http1.1")
                 self.assertEqual(status, "1.1 200")
                 name = segments(text.decode())[-1]
@@ -54,8 +56,9 @@ class Tls(unittest.TestCase):
                 body, status = curl(certificate, server.url(f"/live/cam/video/{name}"), "--http2-prior-knowledge")
                 self.assertEqual((len(body), status), (len(server.get(f"/live/cam/video/{name}")[2]), "2 200"))
                 cmaf.parse_playlist(text.decode())
+                check.end()
             self.assertGreaterEqual(server.counter("tls_handshakes"), 5)
-            self.assertEqual(server.counter("http2_connections"), 3)
+            self.assertGreater(server.counter("http2_connections"), 3)
             wait_for("the publisher's end", lambda: "publish_ended" in server.log())
 
     def test_both_other_ways_round_are_told_so(self):

@@ -8,7 +8,7 @@ import unittest
 import cmaf
 import tscheck
 from browser import Page
-from harness import AAC, AUDIO, Encoder, Server, ffmpeg, playlist, wait_for, wait_segments
+from harness import AAC, AUDIO, Check, Encoder, Server, ffmpeg, playlist, wait_for, wait_segments
 
 BFRAMES = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", "-bf", "2")
 SMALL = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=30"]
@@ -125,6 +125,8 @@ class TsOutput(unittest.TestCase):
     def test_container_ts(self):
         with Server("hls.segment=1s", "hls.container=ts") as server, ffmpeg(server.rtmp("cam"), *BFRAMES, *AAC) as encoder:
             wait_segments(server, "cam", "ts", 3)
+            check = Check(server, "cam", 120)
+            self.addCleanup(check.__exit__, None, None, None)
             master = server.text("/live/cam/index.m3u8")
             self.assertEqual(master, server.text("/live/cam/ts.m3u8"))
             self.assertEqual([line for line in master.splitlines() if not line.startswith("#")], ["ts/index.m3u8"])
@@ -133,6 +135,8 @@ class TsOutput(unittest.TestCase):
                 stats = wait_for("hls.js to play it", lambda: (lambda s: s if s and s["time"] > 1 else None)(page.ask("globalThis.weir && weir.stats()")), 60)
                 print(f"hls.js: {stats['frames']} frames, errors {stats['errors']}")
                 self.assertEqual((stats["width"], stats["height"]), (320, 180))
+            check.end(early=True)
+            self.assertGreater(check.checked["C1"], 2)
             # a publisher that comes back with another picture size: one discontinuity, and the table says it under a new version
             encoder.end()
             with ffmpeg(server.rtmp("cam"), *BFRAMES, *AAC, inputs=(SMALL, AUDIO)) as again:

@@ -147,6 +147,8 @@
     X(DVR_LOADED, "dvr_segments_loaded", "segments read from disk")                                                    \
     X(DVR_LOAD_REFUSED, "dvr_loads_refused", "requests for segments on disk refused: too many wait")                   \
     X(DVR_LOAD_FAILED, "dvr_loads_failed", "segments on disk that could not be read, or were damaged")                 \
+    X(DVR_ANSWERS_LOST, "dvr_answers_lost",                                                                            \
+      "what was read from disk and could not be told to a loop that stood still")                                      \
     X(MAILBOX_FULL, "mailbox_full", "messages between threads refused: mailbox full")
 
 enum counter {
