@@ -355,6 +355,12 @@ static enum cut meet_key(struct packager *p, const struct media_packet *packet)
     return CUT_NONE;
 }
 
+/* An open entry is a sync sample in HEVC and AV1; in H.264 only an IDR picture is one (ISO 14496-15). */
+static bool is_open_sync(const struct rendition *r, const struct media_packet *packet)
+{
+    return packet->access == FRAME_OPEN && track_facts(r->track)->codec != CODEC_H264;
+}
+
 /* start_90k: when its segment begins to be shown, where it is the first. */
 static bool push_video(struct packager *p, const struct media_packet *packet, int64_t start_90k)
 {
@@ -368,7 +374,7 @@ static bool push_video(struct packager *p, const struct media_packet *packet, in
                     .dts = packet->dts_90k,
                     .duration = packet->nominal_90k ? packet->nominal_90k : UNKNOWN_FRAME_90K,
                     .composition_offset = (int32_t)(packet->pts_90k - packet->dts_90k),
-                    .is_sync = is_idr || packet->access == FRAME_OPEN || is_entry,
+                    .is_sync = is_idr || is_entry || is_open_sync(r, packet),
                     .is_independent = is_idr },
         .is_duration_known = packet->nominal_90k != 0,
         .plan_ticks = is_idr ? segmenter_first_part_90k(&p->segmenter, packet->nominal_90k) : 0,
