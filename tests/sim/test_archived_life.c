@@ -13,9 +13,10 @@
 #define SECOND 1000000LL
 #define ITEMS_MAX 4096
 #define TEXT_BYTES (1 << 20)
-#define RENDITIONS 2
+#define RENDITIONS 3
+#define INSIDE_MAX 32
 
-static const char *const names[RENDITIONS] = { "video", "audio" };
+static const char *const names[RENDITIONS] = { "video", "audio", "rung" };
 
 struct item {
     struct shelf_past_segment segment;
@@ -41,6 +42,9 @@ struct life {
     uint64_t eras_used; /* as the file in the state folder says after a kill */
     uint64_t versions[RENDITIONS];
     struct hls_reader *readers; /* RENDITIONS */
+    bool has_rung, is_rung_absent, rung_waits_for_key;
+    struct media_packet inside[INSIDE_MAX]; /* the rung's encoder */
+    size_t inside_count, rung_frames;       /* rung_frames: how many it holds back */
     size_t kills, refused, playlists, ends, released;
 };
 
@@ -202,6 +206,38 @@ static void look_at(struct life *l, int which)
 
 /* -- publishing -- */
 
+static void give_out(struct life *l, size_t kept)
+{
+    while (l->inside_count > kept) {
+        const struct media_packet p = l->inside[0];
+        memmove(l->inside, l->inside + 1, --l->inside_count * sizeof p);
+        packager_push_rung(l->sink, 0, &p);
+        blob_unref(p.payload.blob);
+    }
+}
+
+static void forget_inside(struct life *l)
+{
+    while (l->inside_count) blob_unref(l->inside[--l->inside_count].payload.blob);
+}
+
+/* A picture goes through the rung's encoder, which makes keyframes where the stream is cut. */
+static void encode(struct life *l, const struct media_packet *source)
+{
+    const bool is_key = packager_cut_90k(l->sink) != PACKAGER_NO_CUT || source->access == FRAME_IDR;
+    if (!l->has_rung) return;
+    l->rung_waits_for_key &= !is_key;
+    if (l->is_rung_absent || l->rung_waits_for_key) {
+        l->rung_waits_for_key = true;
+        return;
+    }
+    struct media_packet p = *source;
+    p.access = is_key ? FRAME_IDR : FRAME_INTER;
+    blob_ref(p.payload.blob);
+    l->inside[l->inside_count++] = p;
+    give_out(l, l->rung_frames);
+}
+
 static void push(struct life *l, enum media_kind kind, int64_t at_us, bool is_key)
 {
     struct blob *blob = blob_copy("frame", 5);
@@ -215,12 +251,14 @@ static void push(struct life *l, enum media_kind kind, int64_t at_us, bool is_ke
                                     .samples = 4800,
                                     .nominal_90k = 9000 };
     l->sink->push(l->sink, &p);
+    if (kind == MEDIA_VIDEO) encode(l, &p);
     blob_unref(blob);
     for (int i = 0; i < RENDITIONS; i++) look_at(l, i);
 }
 
 static void begin_era(struct life *l, bool has_audio)
 {
+    l->rung_waits_for_key = true;
     l->stream_us += SECOND;
     l->sink->tracks(l->sink, &(struct track_set){ .video = l->video, .audio = { has_audio ? l->audio : NULL } });
     l->sink->era(l->sink, ++l->era, l->stream_us * 9 / 100, l->wall_us);
@@ -246,12 +284,17 @@ static void start(struct life *l)
     l->edge = live_edge_create("live/sim");
     l->sink = packager_create(l->edge, &l->policy, &config);
     assert_non_null(l->sink);
+    if (l->has_rung) {
+        packager_set_rungs(l->sink, &(struct packager_rung){ .name = "rung" }, 1, false);
+        packager_set_rung_track(l->sink, 0, l->video);
+    }
     memset(l->versions, 0, sizeof l->versions);
 }
 
 static void stop(struct life *l, bool is_end)
 {
     if (is_end) l->sink->end(l->sink);
+    forget_inside(l);
     for (int i = 0; i < RENDITIONS; i++) look_at(l, i);
     const uint64_t used = l->eras_used;
     l->sink->destroy(l->sink);
@@ -305,6 +348,7 @@ static struct life *prepare(uint64_t seed, int64_t part_us)
 static void finish(struct life *l)
 {
     hls_reader_compare(&l->readers[0], &l->readers[1]);
+    if (l->readers[2].count) hls_reader_compare(&l->readers[0], &l->readers[2]);
     assert_int_equal(l->released, l->run);
     track_unref(l->video);
     track_unref(l->audio);
@@ -379,17 +423,29 @@ static void a_killed_stream_goes_on(void **state)
 
 static void mishap(struct life *l, bool *has_audio)
 {
-    switch (roll(l, 8)) {
+    switch (roll(l, 9)) {
     case 0: l->slow_until_us = l->wall_us + (int64_t)roll(l, 30 * SECOND); break;
     case 1: l->broken_until_us = l->wall_us + (int64_t)roll(l, 30 * SECOND); break;
     case 2: l->first += roll(l, l->item_count - l->first + 1) / 2; break; /* the oldest go */
     case 3:                                                               /* the publisher is lost and comes back */
         l->sink->lost(l->sink);
+        if (l->has_rung) {
+            give_out(l, 0);
+            packager_drain_rung(l->sink, 0);
+        }
         l->wall_us += (int64_t)roll(l, 20 * SECOND);
         *has_audio = roll(l, 4) > 0;
         begin_era(l, *has_audio);
         break;
     case 4: /* something breaks */ begin_era(l, *has_audio); break;
+    case 5: /* the rung goes, or comes back, later or sooner than before */
+        l->is_rung_absent = l->has_rung && !l->is_rung_absent;
+        if (l->is_rung_absent) {
+            give_out(l, 0);
+            packager_set_rung_absent(l->sink, 0);
+        }
+        l->rung_frames = roll(l, INSIDE_MAX / 2);
+        break;
     default:
         l->kills++;
         kill_shelf(l);
@@ -404,11 +460,13 @@ static void mishap(struct life *l, bool *has_audio)
 
 static void odd_lives(void **state)
 {
-    size_t kills = 0, gaps = 0, segments = 0, refused = 0;
+    size_t kills = 0, gaps = 0, segments = 0, rung_segments = 0, refused = 0;
     for (uint64_t seed = 1; seed <= 30; seed++) {
         struct life *l = prepare(seed, seed % 2 ? 500000 : 0);
         bool has_audio = true;
         l->forgets_marks = seed % 10 == 0;
+        l->has_rung = seed % 4 < 2;
+        l->rung_frames = 5;
         l->policy.is_event = seed % 3 == 0;
         l->policy.dvr_us = 60 * SECOND;
         start(l);
@@ -421,12 +479,14 @@ static void odd_lives(void **state)
         stop(l, true);
         for (size_t i = 0; i < l->readers[0].count; i++) gaps += l->readers[0].seen[i].is_gap;
         segments += l->readers[0].count;
+        for (size_t i = 0; i < l->readers[2].count; i++) rung_segments += !l->readers[2].seen[i].is_gap;
         kills += l->kills;
         refused += l->refused;
         finish(l);
     }
-    print_message("%zu kills, %zu segments, %zu of them gaps, %zu refused\n", kills, segments, gaps, refused);
-    assert_true(kills > 250 && refused > 100 && gaps < segments / 2);
+    print_message("%zu kills, %zu segments, %zu of them gaps, %zu of a rung, %zu refused\n", kills, segments, gaps,
+                  rung_segments, refused);
+    assert_true(kills > 250 && refused > 100 && gaps < segments / 2 && rung_segments > 600);
 }
 
 int main(void)
