@@ -49,7 +49,6 @@ static struct publishers_config common(const struct chaos *c)
 static void name_stream(struct chaos *c, struct chaos_stream *s, struct publishers *g, uint32_t index)
 {
     const char *place = strstr(c->config.play, "%s");
-    s->chaos = c;
     s->publishers = g;
     s->index = index;
     snprintf(s->name, sizeof s->name, "%s", publishers_name(g, index));
@@ -77,7 +76,6 @@ static enum weir_err open_victim(struct chaos *c, uint32_t number, char *why, si
     struct publishers_config config = common(c);
     char url[CHAOS_URL_BYTES];
     uint16_t target = 0;
-    s->chaos = c;
     s->is_srt = c->config.srt_url && number % 2;
     if (s->is_srt) config.url = c->config.srt_url;
     if (!through_relay(config.url, 1, url, sizeof url, &target)) {

@@ -1,6 +1,7 @@
 #include "event_log.h"
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 struct event_log {
     FILE *file;
+    pthread_mutex_t lock; /* guards the file: a line is whole */
 };
 
 struct event_log *event_log_open(const char *path)
@@ -15,6 +17,7 @@ struct event_log *event_log_open(const char *path)
     struct event_log *l = calloc(1, sizeof *l);
     if (!l) return NULL;
     l->file = strcmp(path, "-") != 0 ? fopen(path, "we") : stdout;
+    pthread_mutex_init(&l->lock, NULL);
     if (l->file) return l;
     free(l);
     return NULL;
@@ -24,15 +27,18 @@ void event_log_close(struct event_log *l)
 {
     if (!l) return;
     if (l->file != stdout) fclose(l->file);
+    pthread_mutex_destroy(&l->lock);
     free(l);
 }
 
 static void put(struct event_log *l, json_t *object)
 {
     if (!object) return;
+    pthread_mutex_lock(&l->lock);
     json_dumpf(object, l->file, JSON_COMPACT);
     fputc('\n', l->file);
     fflush(l->file); /* whoever follows the file is to see it now */
+    pthread_mutex_unlock(&l->lock);
     json_decref(object);
 }
 

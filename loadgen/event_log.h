@@ -1,4 +1,4 @@
-/* What happens, as JSON lines for machines: one object a line, with "t" (seconds since 1970) and "event". Thread: any, one call at a time. */
+/* What happens, as JSON lines for machines: one object a line, with "t" (seconds since 1970) and "event". Thread: any. */
 #ifndef WEIR_LOADGEN_EVENT_LOG_H
 #define WEIR_LOADGEN_EVENT_LOG_H
 
