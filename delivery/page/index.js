@@ -16,6 +16,15 @@ function way(t) {
   return [`${t.protocol}: RTT ${(t.rtt_us / 1000).toFixed(1)} ms, latency ${t.latency_ms} ms, lost ${share(t.packets_lost)}, for good ${t.packets_dropped}`];
 }
 
+/* What is encoded of it, by what, and what of that the machine could not keep up with. */
+function ladder(l) {
+  const encoded = (l ? l.rungs : []).filter(r => r.state !== 'source'), out = encoded.filter(r => r.state === 'absent');
+  if (!encoded.length) return [];
+  const by = [...new Set(encoded.map(r => r.backend).filter(Boolean))].join(', ');
+  return [`encodes ${encoded.map(r => r.name).join(', ')}${by ? ' by ' + by : ''}`, ...out.length ? ['left out: ' + out.map(r => r.name).join(', ')] : [],
+    ...l.shed_level ? ['behind: shed level ' + l.shed_level] : []];
+}
+
 function line(stream) {
   const item = document.createElement('li'), link = document.createElement('a'), state = document.createElement('span'), facts = document.createElement('div');
   link.href = stream.play;
@@ -26,7 +35,7 @@ function line(stream) {
   const repairs = Object.values(stream.repairs).reduce((a, b) => a + b, 0);
   facts.textContent = [...stream.tracks.map(describe), rate(stream.bitrate_bps), stream.fps.toFixed(1) + ' fps measured',
     'keyframe every ' + (stream.keyframe_interval_ms / 1000).toFixed(1) + ' s', stream.viewers + (stream.viewers === 1 ? ' viewer' : ' viewers'),
-    'up ' + duration(stream.uptime_s), repairs + ' repairs', ...way(stream.transport), ...stream.unsupported_tracks.map(t => 'not carried: ' + t.what)].join(' · ');
+    'up ' + duration(stream.uptime_s), repairs + ' repairs', ...way(stream.transport), ...ladder(stream.ladder), ...stream.unsupported_tracks.map(t => 'not carried: ' + t.what)].join(' · ');
   item.append(link, state, facts);
   return item;
 }
