@@ -13,7 +13,8 @@ function describe(track) {
 function way(t) {
   if (!t || t.rtt_us === undefined) return t ? [t.protocol] : [];
   const share = n => t.packets ? (100 * n / t.packets).toFixed(n ? 2 : 0) + ' %' : '0 %';
-  return [`${t.protocol}: RTT ${(t.rtt_us / 1000).toFixed(1)} ms, latency ${t.latency_ms} ms, lost ${share(t.packets_lost)}, for good ${t.packets_dropped}`];
+  const more = [[t.packets_restored, 'restored by FEC'], [t.packets_undecryptable, 'could not be decrypted']].filter(([n]) => n).map(([n, what]) => `, ${what} ${n}`).join('');
+  return [`${t.protocol}: RTT ${(t.rtt_us / 1000).toFixed(1)} ms, latency ${t.latency_ms} ms, lost ${share(t.packets_lost)}, for good ${t.packets_dropped}${more}`];
 }
 
 /* What is encoded of it, by what, and what of that the machine could not keep up with. */
