@@ -23,6 +23,7 @@ struct stream_ladder {
     struct ladder_card *card;
     struct ladder_mail *mail;
     bool makes_pictures; /* false: sound alone is made, or the ladder is over */
+    bool has_video;      /* the stream carries some now */
     uint32_t era;
     /* the plan as the packager knows it: pictures, and behind them sound */
     struct packager_rung rungs[PACKAGER_RUNGS_MAX];
@@ -133,7 +134,8 @@ static void tell_hidden_sound(struct stream_ladder *s)
 static void tell_rungs(struct stream_ladder *s, bool is_new)
 {
     const bool hides = !s->has_passthrough && is_any_encoded(s);
-    if ((s->makes_pictures && !s->has_plan) || (!is_new && hides == s->is_video_hidden)) return;
+    const bool awaits_plan = s->makes_pictures && s->has_video && !s->has_plan;
+    if (awaits_plan || (!is_new && hides == s->is_video_hidden)) return;
     s->is_video_hidden = hides;
     s->sound_count = stream_sound_rungs(s->sound, s->rungs + s->picture_count);
     packager_set_rungs(s->packager, s->rungs, s->picture_count + s->sound_count, hides);
@@ -241,6 +243,7 @@ static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
 {
     struct stream_ladder *s = (struct stream_ladder *)sink;
     s->packager->tracks(s->packager, tracks);
+    s->has_video = tracks->video != NULL;
     take_sound(s, tracks);
     if (!tracks->video) return;
     make_ladder(s);

@@ -25,6 +25,7 @@ paths:
       - source
       - {name: low, codec: opus, bitrate: 32k, channels: 1}
   - match: sound/*
+    ladder: auto
     audio: opus
     thumbnails: 2s
 """
