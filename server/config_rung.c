@@ -189,7 +189,7 @@ static bool is_taken(const char *name)
 {
     const size_t digits = strspn(name, "0123456789");
     return !strncmp(name, "audio", 5) || !strcmp(name, "video") || !strcmp(name, "full") || !strcmp(name, "source") ||
-           (digits && !strcmp(name + digits, "p"));
+           !strcmp(name, "iframes") || !strcmp(name, "ts") || (digits && !strcmp(name + digits, "p"));
 }
 
 const char *config_audio_rung_done(struct config_audio *audio)
@@ -200,7 +200,8 @@ const char *config_audio_rung_done(struct config_audio *audio)
     if (strspn(r->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != strlen(r->name))
         return "a rung's name may hold letters, digits, - and _";
     if (is_taken(r->name))
-        return "name: a rung of sound may not be called audio, video, source, full, or as a picture's height";
+        return "name: a rung of sound may not be called audio, video, iframes, ts, source, full, or as a picture's "
+               "height";
     for (size_t i = 0; i < audio->rung_count; i++) {
         if (!strcmp(audio->rungs[i].name, r->name)) return "two rungs have the same name";
     }

@@ -304,10 +304,17 @@ static bool is_name_right(const char *name)
     return true;
 }
 
+/* Other renditions of the stream have these; further audio tracks are audio-1 and so on. */
+static bool is_name_taken(const char *name)
+{
+    return !strcmp(name, "audio") || !strncmp(name, "audio-", 6) || !strcmp(name, "video") ||
+           !strcmp(name, "iframes") || !strcmp(name, "ts");
+}
+
 static const char *what_is_wrong(const struct ladder_config *config, const struct rung_config *r, size_t index)
 {
     if (!is_name_right(r->name)) return "a rung's name may hold letters, digits, - and _";
-    if (!strcmp(r->name, "audio") || !strcmp(r->name, "video")) return "a rung may not be called audio or video";
+    if (is_name_taken(r->name)) return "a rung may not be called audio, video, iframes or ts";
     for (size_t i = 0; i < index; i++) {
         const struct rung_config *o = &config->rungs[i];
         if (r->name[0] && !strcmp(o->name, r->name)) return "two rungs have the same name";

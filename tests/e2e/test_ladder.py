@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 import cmaf
-from harness import AAC, AUDIO, X264, Check, Server, ffmpeg, playlist, read_rendition, wait_for, wait_segments
+from harness import AAC, AUDIO, X264, Check, Server, check_stream, ffmpeg, playlist, read_rendition, wait_for, wait_segments
 from test_reconnect import Follower
 
 CONFIG = """
@@ -151,6 +151,22 @@ class Ladder(unittest.TestCase):
             self.assertEqual({name: gauge(server, name) for name in ALIVE}, dict.fromkeys(ALIVE, 0))
             self.assertNotIn('transcode_frames_encoded_total{stream="live/cam"}', server.text("/metrics"))
             self.assertNotIn("ladder", server.stream("cam"))
+
+    def test_low_latency_with_pictures_out_of_order(self):
+        """B-frames and half the rate: every rule of low latency over all renditions, and the first segment, which is cut inside a group of pictures."""
+        with Server("hls.part=250ms", "hls.segment=2s", config=CONFIG) as server:
+            codecs = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "50", "-pix_fmt", "yuv420p", *AAC)
+            picture = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]
+            with ffmpeg(server.rtmp("cam"), *codecs, inputs=[picture, AUDIO]):
+                for rung in RUNGS:
+                    wait_segments(server, "cam", rung, 2)
+                check_stream(server, "cam", 8, "--ll")
+                for rung in RUNGS[1:]:
+                    text = playlist(server, "cam", rung)
+                    self.assertIn("#EXT-X-PART:", text)
+                    self.assertNotIn("#EXT-X-GAP", text)
+                    # the reports of a rung name every other rendition
+                    self.assertEqual(text.count("#EXT-X-RENDITION-REPORT:"), len(RUNGS))
 
     def test_without_the_source_only_what_is_encoded_is_shown(self):
         with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server(config=CONFIG) as server:

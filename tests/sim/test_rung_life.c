@@ -506,14 +506,14 @@ static void live(uint64_t seed, bool has_parts, bool is_calm, struct told *told)
 static void segments_are_the_streams_or_gaps(void **state)
 {
     struct told told = { 0 };
-    for (uint64_t seed = 1; seed <= 40; seed++) live(seed * 0x9E3779B97F4A7C15ull, seed % 2, true, &told);
+    for (uint64_t seed = 1; seed <= 16; seed++) live(seed * 0x9E3779B97F4A7C15ull, seed % 2, true, &told);
     print_message("%u segments compared, %u of sound, %u gaps where rungs are always there\n", told.compared,
                   told.sounds_compared, told.gaps);
-    assert_true(told.compared > 3000 && told.sounds_compared > 700);
+    assert_true(told.compared > 1200 && told.sounds_compared > 150);
     assert_int_equal(told.gaps, 0);
-    for (uint64_t seed = 41; seed <= 120; seed++) live(seed * 0x9E3779B97F4A7C15ull, seed % 2, false, &told);
+    for (uint64_t seed = 41; seed <= 72; seed++) live(seed * 0x9E3779B97F4A7C15ull, seed % 2, false, &told);
     print_message("%u segments compared, %u gaps where they go and come\n", told.compared, told.gaps);
-    assert_true(told.compared > 6000 && told.gaps > 50);
+    assert_true(told.compared > 2500 && told.gaps > 50);
 }
 
 int main(void)

@@ -101,7 +101,7 @@ static const struct {
     { "ladder:\n  - {height: 720, scale: 1/2}\n", "weir.yaml:2:", "not both" },
     { "ladder:\n  - {scale: 2}\n", "weir.yaml:2:", "at most 1" },
     { "ladder:\n  - {height: 10}\n", "weir.yaml:2:", "from 32 to 8192" },
-    { "ladder:\n  - {name: video}\n", "weir.yaml:2:", "may not be called audio or video" },
+    { "ladder:\n  - {name: video}\n", "weir.yaml:2:", "may not be called audio, video, iframes or ts" },
     { "ladder:\n  - {name: a/b}\n", "weir.yaml:2:", "letters, digits" },
     { "ladder:\n  - {name: a}\n  - {name: a}\n", "weir.yaml:3:", "the same name" },
     { "ladder:\n  - {bitrate: 2M, maxrate: 1M}\n", "weir.yaml:2:", "below its bitrate" },

@@ -262,7 +262,7 @@ static void nonsense_is_refused(void **state)
           "a rung's name may hold letters, digits, - and _" },
         { "taken",
           { .rung_count = 1, .rungs = { { .name = "audio", .kind = RUNG_ENCODED } } },
-          "a rung may not be called audio or video" },
+          "a rung may not be called audio, video, iframes or ts" },
         { "both",
           { .rung_count = 1, .rungs = { { .kind = RUNG_ENCODED, .height = 360, .scale_num = 1, .scale_den = 2 } } },
           "a rung has a height or a scale, not both" },
