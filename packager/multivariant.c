@@ -83,9 +83,14 @@ static uint64_t largest_audio(const struct multivariant_sources *s, uint64_t (*r
     return largest;
 }
 
+static uint64_t in_milli(uint64_t num, uint64_t den)
+{
+    return (num * 1000 + den / 2) / den;
+}
+
+/* A clock of 90 kHz rounds 59.94 to 59.96, and so do encoders that were told so, also of a rung that takes one picture in so many. */
 static void find_rate(uint32_t nominal_90k, const struct codec_facts *facts, struct multivariant_variant *c)
 {
-    /* 90000 / 3003 is 30000/1001 */
     static const uint32_t known[][3] = { { 3003, 30000, 1001 },
                                          { 1501, 60000, 1001 },
                                          { 1502, 60000, 1001 },
@@ -93,11 +98,16 @@ static void find_rate(uint32_t nominal_90k, const struct codec_facts *facts, str
                                          { 3754, 24000, 1001 } };
     c->fps_num = facts->fps_num;
     c->fps_den = facts->fps_den;
-    if (c->fps_num || !nominal_90k) return;
-    c->fps_num = 90000;
-    c->fps_den = nominal_90k;
+    if (!c->fps_num && nominal_90k) c->fps_num = 90000, c->fps_den = nominal_90k;
+    if (!c->fps_num) return;
+    const uint64_t milli = in_milli(c->fps_num, c->fps_den);
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        if (known[i][0] == nominal_90k) c->fps_num = known[i][1], c->fps_den = known[i][2];
+        for (uint32_t picked = 1; picked <= 4; picked++) {
+            if (milli != in_milli(90000, (uint64_t)known[i][0] * picked)) continue;
+            c->fps_num = known[i][1];
+            c->fps_den = known[i][2] * picked;
+            return;
+        }
     }
 }
 

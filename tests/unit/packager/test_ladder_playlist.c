@@ -8,6 +8,8 @@
     "2d42"                                                                                                             \
     "010102200000030090000003000003001ea0102049365959a4932bc05a848804820000030002000003003c10a2000100074401c172b42240"
 
+static uint32_t rung_nominal_90k = 3000; /* as rungs say it */
+
 struct ladder_bench {
     struct bench b;
     struct track *rung, *hdr;
@@ -50,6 +52,7 @@ static void push_picture(struct ladder_bench *l, int64_t n, unsigned mask, size_
     l->b.sink->push(l->b.sink, &p);
     if (packager_cut_90k(l->b.sink) != PACKAGER_NO_CUT) p.access = FRAME_IDR;
     p.payload.bytes = 100;
+    p.nominal_90k = rung_nominal_90k;
     for (size_t i = 0; i < ARRAY_LEN(rungs); i++) {
         if (mask >> i & 1) packager_push_rung(l->b.sink, i, &p);
     }
@@ -86,6 +89,27 @@ static void the_first_is_one_that_most_lines_carry(void **unused_state)
     assert_int_equal(count(master, "RESOLUTION=128x72,FRAME-RATE=30.000"), 3);
     assert_int_equal(count(master, "CLOSED-CAPTIONS=NONE"), 3);
     close_bench(&l);
+}
+
+static void rates_are_what_clocks_round(void **unused_state)
+{
+    static const struct {
+        uint32_t nominal_90k;
+        const char *rate;
+    } rows[] = { { 1501, "59.940" }, { 6004, "14.985" }, { 7508, "11.988" },
+                 { 3003, "29.970" }, { 3600, "25.000" }, { 6000, "15.000" } };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ladder_bench l;
+        char expected[64];
+        rung_nominal_90k = rows[i].nominal_90k;
+        open_bench(&l, 1, true);
+        era(&l.b, l.b.video, NULL, 0);
+        push_pictures(&l, 0, 130, 1, 1000);
+        snprintf(expected, sizeof expected, "FRAME-RATE=%s,", rows[i].rate);
+        if (!strstr(multivariant_of(&l.b), expected)) fail_msg("no %s in %s", expected, multivariant_of(&l.b));
+        close_bench(&l);
+    }
+    rung_nominal_90k = 3000;
 }
 
 static void the_source_is_first_where_it_is_small(void **unused_state)
@@ -198,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_is_one_that_most_lines_carry),
+        cmocka_unit_test(rates_are_what_clocks_round),
         cmocka_unit_test(the_source_is_first_where_it_is_small),
         cmocka_unit_test(only_what_is_encoded_now_is_named),
         cmocka_unit_test(the_source_may_be_for_cutting_alone),
