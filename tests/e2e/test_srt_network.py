@@ -2,6 +2,7 @@
 
 Each case runs one publisher through a relay of its own, all at once, and looks at what libsrt could not get again, at the playlists, and at the picture.
 """
+import concurrent.futures
 import ctypes
 import math
 import os
@@ -61,8 +62,12 @@ def transport(server, name):
 class Losses(unittest.TestCase):
     def test_promised_losses(self):
         totals = {case[0]: [0, 0] for case in CASES}
-        for seed in range(1, SEEDS + 1):
-            self.run_all(seed, totals)
+        # at once, each with a server of its own: ten minutes for all
+        with concurrent.futures.ThreadPoolExecutor(SEEDS) as pool:
+            for figures in pool.map(self.run_all, range(1, SEEDS + 1)):
+                for name, figure in figures.items():
+                    totals[name][0] += figure["packets"] + figure["packets_dropped"]
+                    totals[name][1] += figure["packets_dropped"]
         for name, loss, burst, factor, promised in CASES:
             packets, dropped = totals[name]
             print(f"{name}: {loss} % (bursts of {burst}), {factor} x RTT: {dropped} of {packets} lost for good, {dropped / packets * 1e6:.1f} ppm, promised {promised}")
@@ -71,7 +76,7 @@ class Losses(unittest.TestCase):
             if promised is not None:
                 self.assertLessEqual(dropped, allowed(promised, packets), name)
 
-    def run_all(self, seed, totals):
+    def run_all(self, seed):
         with Files() as files, Server("hls.segment=1s", "srt.attempts_per_address=100") as server:
             port = server.srt_ports[0]
             ways = []
@@ -90,8 +95,6 @@ class Losses(unittest.TestCase):
                 for name, relay, source, follower in ways:
                     follower.end()
                     packets, dropped, sent = figures[name]["packets"], figures[name]["packets_dropped"], source.sent
-                    totals[name][0] += packets + dropped
-                    totals[name][1] += dropped
                     self.assertGreater(follower.versions, SECONDS / 4, name)
                     # what came and what did not are together what was sent
                     self.assertLess(abs(packets + dropped - sent), sent / 100 + 5, name)
@@ -104,6 +107,7 @@ class Losses(unittest.TestCase):
                 self.assertGreater(damaged["segments"], SECONDS / 3)
                 print(f"beyond repair: {figures['beyond']['packets_dropped']} packets, {damaged['frames_damaged']} frames damaged, {damaged['frames_dropped_damaged']} dropped of "
                       f"{damaged['video_frames'] + damaged['frames_dropped_damaged']}")
+                return figures
             finally:
                 for _, relay, source, _ in ways:
                     source.__exit__(None, None, None)
