@@ -108,49 +108,53 @@ class Back(unittest.TestCase):
                     fetch_all(again, vod.segments[:1])
 
 
+def kills_with_dvr(test, times):
+    ports, settings = fixed_ports(), (*SHORT, "hls.part=250ms", "hls.dvr=1h")
+    holder = {"server": Server(*settings, ports=ports)}
+    camera = Camera(lambda: holder["server"].rtmp_port, "cam", clip=CLIP)
+    follower = Follower(lambda: holder["server"], "cam")
+    camera.start()
+    follower.start()
+    first, readies = None, []
+    for kills in range(times):
+        server = holder["server"]
+
+        def grown():
+            text = playlist(server, "cam", "video")
+            found = text and cmaf.parse_playlist(text)
+            return found and sum(1 for e in found.segments if e.discontinuity == found.segments[-1].discontinuity) >= 3 and found
+        before = wait_for("three segments of this run", grown, 30)
+        first = first or before
+        wait_for("the follower to have seen it", lambda: follower.errors or (follower.last.get("audio") and follower.last["audio"].segments[-1].sequence >= before.segments[-1].sequence))
+        rest(kills % 10 * 0.1)  # at a different moment of the open segment each time
+        before = parsed(server)
+        server.kill()
+        holder["server"] = server = Server(*settings, ports=ports, state=server.state)
+        readies.append(time.monotonic() - server.started)
+        # what was written before is there before the publisher is
+        fetch_all(server, before.segments[:2])
+
+        def gone_on():
+            text = playlist(server, "cam", "video")
+            return text and cmaf.parse_playlist(text).segments[-1].discontinuity > before.segments[-1].discontinuity and cmaf.parse_playlist(text)
+        after = wait_for("the stream to go on", gone_on, 20)
+        test.assertEqual(after.segments[0].uri, first.segments[0].uri, "the past is not listed any more")
+        after.check_follows(before)
+        test.assertEqual(after.segments[-1].discontinuity, before.segments[-1].discontinuity + 1, "one kill, one discontinuity")
+        lost = [e for e in after.segments if e.is_gap and e.sequence > before.segments[-1].sequence]
+        test.assertLessEqual(len(lost), 4, lost)
+    fetch_all(server, parsed(server).segments)
+    follower.end()
+    camera.end()
+    test.assertFalse(follower.errors, follower.errors)
+    gaps = sum(e.is_gap for e in parsed(server).segments)
+    print(f"{times} kills: {len(parsed(server).segments)} segments listed since the first, {gaps} of them gaps; ready in {max(readies) * 1000:.0f} ms at most")
+    server.stop()
+
+
 class Restart(unittest.TestCase):
     def test_five_kills(self):
-        ports, settings = fixed_ports(), (*SHORT, "hls.part=250ms", "hls.dvr=5m")
-        holder = {"server": Server(*settings, ports=ports)}
-        camera = Camera(lambda: holder["server"].rtmp_port, "cam", clip=CLIP)
-        follower = Follower(lambda: holder["server"], "cam")
-        camera.start()
-        follower.start()
-        first, readies = None, []
-        for kills in range(5):
-            server = holder["server"]
-
-            def grown():
-                text = playlist(server, "cam", "video")
-                found = text and cmaf.parse_playlist(text)
-                return found and sum(1 for e in found.segments if e.discontinuity == found.segments[-1].discontinuity) >= 3 and found
-            before = wait_for("three segments of this run", grown, 30)
-            first = first or before
-            wait_for("the follower to have seen it", lambda: follower.errors or (follower.last.get("audio") and follower.last["audio"].segments[-1].sequence >= before.segments[-1].sequence))
-            rest(kills * 0.1)  # at a different moment of the open segment each time
-            before = parsed(server)
-            server.kill()
-            holder["server"] = server = Server(*settings, ports=ports, state=server.state)
-            readies.append(time.monotonic() - server.started)
-            # what was written before is there before the publisher is
-            fetch_all(server, before.segments[:2])
-
-            def gone_on():
-                text = playlist(server, "cam", "video")
-                return text and cmaf.parse_playlist(text).segments[-1].discontinuity > before.segments[-1].discontinuity and cmaf.parse_playlist(text)
-            after = wait_for("the stream to go on", gone_on, 20)
-            self.assertEqual(after.segments[0].uri, first.segments[0].uri, "the past is not listed any more")
-            after.check_follows(before)
-            self.assertEqual(after.segments[-1].discontinuity, before.segments[-1].discontinuity + 1, "one kill, one discontinuity")
-            lost = [e for e in after.segments if e.is_gap and e.sequence > before.segments[-1].sequence]
-            self.assertLessEqual(len(lost), 4, lost)
-        fetch_all(server, parsed(server).segments)
-        follower.end()
-        camera.end()
-        self.assertFalse(follower.errors, follower.errors)
-        gaps = sum(e.is_gap for e in parsed(server).segments)
-        print(f"5 kills: {len(parsed(server).segments)} segments listed since the first, {gaps} of them gaps; ready in {max(readies) * 1000:.0f} ms at most")
-        server.stop()
+        kills_with_dvr(self, 5)
 
     def test_a_stop_is_no_end(self):
         """SIGTERM to the server ends the process, not the stream."""

@@ -215,6 +215,11 @@ class Restarts(unittest.TestCase):
         self.assertLess(max(delays), 1.0 * PATIENCE)
         holder["server"].stop()
 
+    def test_1_fifty_kills_with_dvr(self):
+        """All that was written is listed and served after each, in one playlist."""
+        import test_dvr  # which takes its camera from here
+        test_dvr.kills_with_dvr(self, 50)
+
     def test_2_viewers_survive_twenty_kills(self):
         ports = fixed_ports()
         holder = {"server": Server(ports=ports)}
