@@ -2,6 +2,7 @@
 
 Waiting is always for an event with a deadline; every process started here is ended here by its pid.
 """
+import concurrent.futures
 import http.client
 import json
 import os
@@ -32,6 +33,13 @@ def wait_for(what, condition, seconds=15.0, interval=0.05):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds * PATIENCE:.0f} s for {what}")
         event.wait(interval)
+
+
+def side_by_side(*functions):
+    """For what mostly waits: all at a time, and the first failure of them."""
+    with concurrent.futures.ThreadPoolExecutor(len(functions)) as pool:
+        for done in [pool.submit(function) for function in functions]:
+            done.result()
 
 
 class Server:

@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from harness import PATIENCE, Encoder, wait_for
+from harness import PATIENCE, Encoder, side_by_side, wait_for
 
 LOADGEN = os.environ["WEIR_LOADGEN"]
 
@@ -101,7 +101,7 @@ def publish(double, *arguments):
 
 
 class Publish(unittest.TestCase):
-    def test_one_that_does_not_read_stops_nobody(self):
+    def one_that_does_not_read_stops_nobody(self):
         with Double(deaf=("load0",)) as double, publish(double, "--streams", "3", "--source", "test:360p30:8000k", "--json", "-", "--quiet") as encoder:
             deaf, one, two = (double.line(f"load{i}") for i in range(3))
             begin = time.monotonic()
@@ -118,7 +118,7 @@ class Publish(unittest.TestCase):
             self.assertGreater(summary["queue_age_max_ms"], 300)
             self.assertEqual(summary["losses"], 0)
 
-    def test_pings_an_end_and_a_refusal_on_the_way(self):
+    def pings_an_end_and_a_refusal_on_the_way(self):
         with Double() as double, publish(double, "--streams", "2", "--source", "test:64x64p25:50k", "--reconnect", "-1") as encoder:
             one, two = double.line("load0"), double.line("load1")
             one.socket.sendall(message(4, b"\x00\x06\x01\x02\x03\x04", csid=2))
@@ -134,6 +134,9 @@ class Publish(unittest.TestCase):
             self.assertIn("live/load1 lost: the server closed the connection, behind NetStream.Publish.Gone", encoder.output)
             self.assertIn("2 publishers: 2 went live, 1 lost", encoder.output)
             self.assertEqual(encoder.process.returncode, 1)
+
+    def test_publishers(self):
+        side_by_side(self.one_that_does_not_read_stops_nobody, self.pings_an_end_and_a_refusal_on_the_way)
 
 
 if __name__ == "__main__":

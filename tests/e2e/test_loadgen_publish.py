@@ -7,7 +7,7 @@ import tempfile
 import time
 import unittest
 
-from harness import PATIENCE, Certificate, Check, Encoder, Server, wait_for, wait_segments
+from harness import PATIENCE, Certificate, Check, Encoder, Server, side_by_side, wait_for, wait_segments
 
 LOADGEN = os.environ["WEIR_LOADGEN"]
 UUID = bytes.fromhex("8B1E5AD377C44F96A96D3CF29158E72D")
@@ -28,7 +28,7 @@ def stamps(body):
 
 
 class Publish(unittest.TestCase):
-    def test_eight_over_rtmp_two_over_srt(self):
+    def eight_over_rtmp_two_over_srt(self):
         with tempfile.TemporaryDirectory() as folder, Server() as server:
             lines = os.path.join(folder, "events")
             rtmp = f"rtmp://127.0.0.1:{server.rtmp_port}/live"
@@ -63,12 +63,15 @@ class Publish(unittest.TestCase):
             self.assertEqual(events[-1]["event"], "summary")
             self.assertEqual(events[-1]["losses"], 0)
 
-    def test_over_tls_and_in_hevc(self):
+    def over_tls_and_in_hevc(self):
         with Certificate() as certificate, Server(*certificate.settings()) as server:
             with publish(f"rtmps://127.0.0.1:{server.port('rtmps')}/live", "--source", "test:128x96p30:hevc", "--seconds", "60") as encoder:
                 wait_segments(server, "load0", "video", 2)
                 self.assertIn('CODECS="hvc1.', server.text("/live/load0/index.m3u8"))
                 self.assertEqual(encoder.end(2), 0, encoder.output)
+
+    def test_publishing(self):
+        side_by_side(self.eight_over_rtmp_two_over_srt, self.over_tls_and_in_hevc, self.one_name_for_two)
 
     def test_what_the_command_says(self):
         def run(*arguments):
@@ -92,7 +95,7 @@ class Publish(unittest.TestCase):
         self.assertEqual(status, 3)
         self.assertIn("refused: no connection", err)
 
-    def test_one_name_for_two(self):
+    def one_name_for_two(self):
         with Server() as server:
             with publish(f"rtmp://127.0.0.1:{server.rtmp_port}/live", "--streams", "2", "--name", "same", "--source", "test:audio", "--seconds", "2") as encoder:
                 encoder.process.wait(30 * PATIENCE)
