@@ -267,6 +267,16 @@ bool config_transcodes(const struct config *c)
     return is_any;
 }
 
+/* A player can enter another rendition only at an independent part, and those stand a segment apart: who is to change renditions without
+ * standing still has that much buffered. */
+static int64_t part_hold_back_us(const struct config_path *path)
+{
+    const struct config_hls *hls = &path->hls;
+    const int64_t usual_us = 3 * hls->part_us, switching_us = hls->segment_us + hls->part_us;
+    if (hls->part_hold_back_us || !hls->part_us) return hls->part_hold_back_us;
+    return path->ladder.is_on && switching_us > usual_us ? switching_us : usual_us;
+}
+
 void config_policy(const struct config_path *path, struct stream_policy *policy)
 {
     *policy = (struct stream_policy){
@@ -277,7 +287,7 @@ void config_policy(const struct config_path *path, struct stream_policy *policy)
         .segment_max_us = longest_segment_us(&path->hls),
         .window_us = path->hls.window_us,
         .part_us = path->hls.part_us,
-        .part_hold_back_us = path->hls.part_hold_back_us ? path->hls.part_hold_back_us : 3 * path->hls.part_us,
+        .part_hold_back_us = part_hold_back_us(path),
         .can_skip = path->hls.part_us && path->hls.can_skip,
         .dvr_us = path->hls.dvr_us,
         .dvr_bytes = (uint64_t)path->hls.dvr_stream_bytes,

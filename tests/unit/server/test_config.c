@@ -234,8 +234,10 @@ static void a_ladder_is_read(void **unused_state)
     struct stream_policy policy;
     config_policy(config_path_for(&c, "live/vip"), &policy);
     assert_int_equal(policy.hold_us, LADDER_DRAIN_US);
+    assert_int_equal(policy.part_hold_back_us, 2500000);
     config_policy(config_path_for(&c, "live/plain"), &policy);
     assert_int_equal(policy.hold_us, 30000000);
+    assert_int_equal(policy.part_hold_back_us, 1500000);
     config_deinit(&c);
 
     config_init(&c);
