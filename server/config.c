@@ -44,6 +44,7 @@ void config_init(struct config *c)
         .handshake_us = RTMP_HANDSHAKE_US_MAX,
         .publish_us = RTMP_PUBLISH_US_MAX,
         .silent_us = RTMP_SILENT_US,
+        .retain_us = 60 * 1000000LL,
         .rtmp_connections = RTMP_CONNECTIONS_MAX,
         .rtmp_connections_per_address = RTMP_CONNECTIONS_PER_ADDRESS_MAX,
         .origins = { .items = { "*" }, .count = 1 },

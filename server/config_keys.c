@@ -76,6 +76,7 @@ static const struct config_key keys[] = {
       "a duration from 1s to 30s" },
     { "hls.window", KEY_DURATION, AT(defaults.hls.window_us), 3 * SECOND, 3600 * SECOND, "a duration from 3s to 1h" },
     { "hls.hold", KEY_DURATION, AT(defaults.hls.hold_us), 0, 3600 * SECOND, "a duration from 0s to 1h" },
+    { "hls.retain", KEY_DURATION, AT(retain_us), 0, 3600 * SECOND, "a duration from 0s to 1h" },
     { "hls.part", KEY_PART, AT(defaults.hls.part_us), SECOND / 10, 2 * SECOND, PART },
     { "hls.part_hold_back", KEY_DURATION, AT(defaults.hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
     { "hls.skip", KEY_BOOL, AT(defaults.hls.can_skip), 0, 0, "yes or no" },

@@ -23,10 +23,9 @@
 #include "pages.h"
 #include "state.h"
 
-#define CROWD 1000                       /* connections that left: worth giving their memory back */
-#define ATTEMPT_WEIGHT 20                /* an SRT handshake that leads to nothing leaves as much as so many of them */
-#define DRAIN_TURN_NS 10000000           /* how often it is looked whether all have gone */
-#define RETAIN_ENDED_US (60 * 1000000LL) /* an ended playlist stays up so that players can read its ENDLIST */
+#define CROWD 1000             /* connections that left: worth giving their memory back */
+#define ATTEMPT_WEIGHT 20      /* an SRT handshake that leads to nothing leaves as much as so many of them */
+#define DRAIN_TURN_NS 10000000 /* how often it is looked whether all have gone */
 
 struct house {
     const struct config *config;
@@ -50,6 +49,7 @@ struct house {
     _Atomic bool is_ready;
     unsigned tidies_left;
     uint64_t closed_tidied; /* connections closed when memory was last given back */
+    size_t streams_tidied;  /* streams that were there when that was looked at last */
 };
 
 /* The clock that media sequence numbers come from does not jump with the machine's: a stream whose numbers were ahead of a clock that was set
@@ -224,7 +224,7 @@ static enum weir_err build(struct house *h, struct config_error *error)
         .context = h,
         .streams_max = h->config->streams,
         .silent_us = h->config->silent_us,
-        .retain_us = RETAIN_ENDED_US,
+        .retain_us = h->config->retain_us,
     };
     if (!err) err = house_transcode_create(&h->transcode, h->config);
     if (!err) err = registry_create(&h->registry, &registry);
@@ -446,7 +446,11 @@ void house_tidy(struct house *h)
         closed += counter_read(counters[i], COUNTER_HTTP_CLOSED);
         closed += counter_read(counters[i], COUNTER_SRT_ATTEMPTS) * ATTEMPT_WEIGHT;
     }
-    if (closed - h->closed_tidied >= CROWD) {
+    /* windows are the most of what is allocated: when streams have gone, so should their memory */
+    const size_t streams = registry_count(h->registry);
+    const bool have_streams_gone = streams < h->streams_tidied;
+    h->streams_tidied = streams;
+    if (closed - h->closed_tidied >= CROWD || have_streams_gone) {
         h->closed_tidied = closed;
         h->tidies_left = 2; /* libsrt frees what it had a second or two later: once more the next time */
     }

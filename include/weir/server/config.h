@@ -117,6 +117,7 @@ struct config {
     uint64_t gpus;            /* bits of device numbers; 0: all */
     int64_t drain_us;         /* how long players may fetch what came last when the process is to end */
     int64_t gather_us, idle_us, handshake_us, publish_us, silent_us;
+    int64_t retain_us; /* how long the playlist of a stream that ended stays up */
     uint32_t rtmp_connections, rtmp_connections_per_address, http_connections, streams;
     uint32_t loops;                    /* 0: one per core */
     bool may_dump_core;                /* a core holds the keys */
