@@ -14,6 +14,7 @@ struct seat {
     struct http_client *client;
     uint32_t number, url;
     bool is_told; /* its first fault */
+    enum viewer_fault told;
 };
 
 struct crowd {
@@ -206,10 +207,10 @@ const char *crowd_next_fault(struct crowd *c, uint32_t *url)
 {
     for (uint32_t i = 0; i < c->begun; i++) {
         struct seat *s = &c->seats[i];
-        if (s->is_told) continue;
         const struct viewer_figures *f = viewer_figures(s->viewer, clock_now_us());
-        if (!f->first_fault[0]) continue;
+        if (!f->first_fault[0] || (s->is_told && s->told == f->first_kind)) continue;
         s->is_told = true;
+        s->told = f->first_kind;
         *url = s->url;
         return f->first_fault;
     }

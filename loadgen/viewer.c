@@ -40,15 +40,23 @@ void wish_clear(struct wish *w)
     *w = (struct wish){ .id = 0 };
 }
 
+/* What comes of a server that is not there, or cannot keep up. */
+static bool is_outage(enum viewer_fault fault)
+{
+    return fault == VIEWER_FAULT_STATUS || fault == VIEWER_FAULT_TRANSPORT || fault == VIEWER_FAULT_HOLE ||
+           fault == VIEWER_FAULT_FELL_OUT;
+}
+
 void viewer_blame(struct viewer *v, enum viewer_fault fault, const char *format, ...)
 {
-    char *text = v->figures.first_fault;
-    v->figures.faults[fault]++;
-    if (text[0]) return;
+    struct viewer_figures *f = &v->figures;
+    f->faults[fault]++;
+    if (f->first_fault[0] && (is_outage(fault) || !is_outage(f->first_kind))) return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof v->figures.first_fault, format, arguments);
+    vsnprintf(f->first_fault, sizeof f->first_fault, format, arguments);
     va_end(arguments);
+    f->first_kind = fault;
 }
 
 static char *write_key(const char *url, const struct hls_range *range)
@@ -199,12 +207,12 @@ static void play(struct viewer *v, int64_t now_us)
     }
 }
 
-/* Audio and video of one number start within a frame of each. */
+/* Audio and video of one number start within a frame of each; a server may cut by decode times, which B-frames move away. */
 static void compare_feeds(struct viewer *v)
 {
     struct feed *a = &v->feeds[0], *b = &v->feeds[1];
     if (!b->url || !a->has_start || !b->has_start || a->start_msn != b->start_msn) return;
-    const int64_t apart_us = b->start_us - a->start_us, most_us = a->frame_us + b->frame_us + 1000;
+    const int64_t apart_us = b->start_us - a->start_us, most_us = a->frame_us + b->frame_us + a->reorder_us + 1000;
     if (llabs(apart_us) > most_us)
         viewer_blame(v, VIEWER_FAULT_AV_APART, "%s: segment %llu: its audio starts %lld us behind the picture", a->url,
                      (unsigned long long)a->start_msn, (long long)apart_us);

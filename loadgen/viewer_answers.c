@@ -72,7 +72,7 @@ static void on_list(struct feed *f, const struct check_answer *a)
     f->list_object = o;
     f->list = o->list;
     f->is_ended = o->list->is_ended;
-    feed_find_place(f);
+    feed_find_place(f, a->done_us);
     if (feed_is_low_latency(f) && f->has_moved) f->next_list_us = a->done_us;
 }
 
@@ -131,9 +131,10 @@ static void check_begin(struct feed *f, const struct media_facts *m, const struc
     f->start_msn = w->msn;
     f->start_us = track_ticks_us(t, t->start_pts);
     f->frame_us = track_ticks_us(t, t->frame);
+    f->reorder_us = track_ticks_us(t, t->start_pts - t->start_dts);
     f->has_start = !m->is_ts;
     if (!m->video.is_there) return;
-    if (!m->video.starts_with_keyframe)
+    if (w->is_independent && !m->video.starts_with_keyframe)
         viewer_blame(v, VIEWER_FAULT_NO_KEYFRAME, "%s: does not begin with a keyframe", w->url);
     const struct alignment_start start = {
         .rendition = digest_of(f->url, strlen(f->url)), .dsn = w->dsn, .msn = w->msn, .start_us = f->start_us
@@ -143,13 +144,13 @@ static void check_begin(struct feed *f, const struct media_facts *m, const struc
                      w->url, (long long)off_us);
 }
 
-/* How old the newest picture was when it came. */
-static void note_arrival(struct feed *f, const struct check_answer *a)
+/* How old the newest picture was when it came; by PROGRAM-DATE-TIME where it carries no time of its own. */
+static void note_arrival(struct feed *f, const struct check_answer *a, int64_t newest_us)
 {
     struct viewer *v = f->viewer;
-    const int64_t end_us = f->stamp_end_us != WALL_UNKNOWN ? f->stamp_end_us : f->wall_end_us;
-    if (f != &v->feeds[0] || end_us == WALL_UNKNOWN) return;
-    const int64_t arrival_us = a->done_us + v->config.wall_less_us - end_us;
+    if (newest_us == WALL_UNKNOWN) newest_us = f->wall_end_us;
+    if (f != &v->feeds[0] || newest_us == WALL_UNKNOWN) return;
+    const int64_t arrival_us = a->done_us + v->config.wall_less_us - newest_us;
     v->arrival_us = arrival_us > ARRIVAL_US_MAX ? -1 : arrival_us > 0 ? arrival_us : 0;
 }
 
@@ -228,6 +229,7 @@ static void on_media(struct feed *f, const struct check_answer *a)
         on_missing(f, a);
         return;
     }
+    if (!f->has_place || w->msn != f->next_msn) return; /* meanwhile it seeks elsewhere */
     struct object *o = viewer_take(v, OBJECT_MEDIA, w, a, f->init_object ? f->init_object->init : NULL);
     if (o && o->is_readable) {
         append(f, &o->media);
@@ -236,8 +238,8 @@ static void on_media(struct feed *f, const struct check_answer *a)
         f->is_after_break = true;
         lengthen(f, w->duration_us);
     }
+    note_arrival(f, a, o && o->media.stamp_count ? o->media.last_stamp.wall_us : WALL_UNKNOWN);
     object_unref(o);
-    note_arrival(f, a);
     if (w->is_part)
         v->figures.parts++;
     else

@@ -74,23 +74,28 @@ static int64_t open_us(const struct hls_playlist *p)
     return sum_us;
 }
 
-/* The newest segment that begins as far from the end as the server asks for, or the first. The picture starts where that distance is. */
-static void find_live_place(struct feed *f)
+/* The newest segment that begins as far from the end as the server asks for (RFC 8216bis 6.3.3); the picture starts where that distance is. A
+ * list that is too short yet is waited for, or else the first drop of water would be played, and stalled behind, for ever. */
+static void find_live_place(struct feed *f, int64_t now_us)
 {
     const struct hls_playlist *p = f->list;
+    const int64_t wanted_us = hold_back_us(f);
     int64_t behind_us = feed_is_low_latency(f) ? open_us(p) : 0;
     size_t i = p->segment_count;
     if (!i) return;
     while (i-- > 0) {
         behind_us += p->segments[i].duration_us;
         f->next_msn = p->segments[i].msn;
-        if (behind_us >= hold_back_us(f) && !p->segments[i].is_gap) break;
+        if (behind_us >= wanted_us && !p->segments[i].is_gap) break;
     }
+    if (!f->first_list_us) f->first_list_us = now_us;
+    const int64_t waited_us = now_us - f->first_list_us;
+    if (behind_us < wanted_us && !p->is_ended && waited_us < viewer_real_us(f->viewer, wanted_us)) return;
     f->next_part = 0;
     f->has_place = true;
     f->wants_parts = false;
-    if (f == &f->viewer->feeds[0] && !f->has_end && behind_us > hold_back_us(f))
-        f->viewer->skip_us = behind_us - hold_back_us(f);
+    if (f == &f->viewer->feeds[0] && f->viewer->figures.state == VIEWER_LOADING && behind_us > wanted_us)
+        f->viewer->skip_us = behind_us - wanted_us;
 }
 
 /* Numbers of another variant may be others (RFC 8216bis 6.3.4): dates tell, where there are any. */
@@ -108,10 +113,10 @@ static void find_place_again(struct feed *f)
     }
 }
 
-void feed_find_place(struct feed *f)
+void feed_find_place(struct feed *f, int64_t now_us)
 {
     if (!f->has_place)
-        find_live_place(f);
+        find_live_place(f, now_us);
     else if (f->is_place_stale)
         find_place_again(f);
 }
@@ -192,12 +197,22 @@ static bool find_target(struct feed *f, struct target *out)
     return false;
 }
 
-static void come_back_in(struct feed *f)
+/* It seeks to the live edge, as players do: what is buffered goes, and picture and sound begin anew together. */
+static void come_back_in(struct feed *f, int64_t now_us)
 {
-    viewer_blame(f->viewer, VIEWER_FAULT_FELL_OUT, "%s: segment %llu left the list before it was fetched", f->url,
+    struct viewer *v = f->viewer;
+    viewer_blame(v, VIEWER_FAULT_FELL_OUT, "%s: segment %llu left the list before it was fetched", f->url,
                  (unsigned long long)f->next_msn);
-    find_live_place(f);
-    f->is_after_break = true;
+    for (int i = 0; i < VIEWER_FEEDS; i++) {
+        struct feed *g = &v->feeds[i];
+        if (!g->url) continue;
+        g->has_place = g->has_origin = g->has_start = g->has_frame = false;
+        g->is_after_break = true;
+        g->appended_us = v->position_us;
+        g->wall_end_us = g->stamp_end_us = WALL_UNKNOWN;
+        g->first_list_us = 1; /* it has waited enough */
+        g->next_list_us = now_us;
+    }
 }
 
 /* -- asking -- */
@@ -244,6 +259,7 @@ static bool ask_target(struct feed *f, const struct target *t, struct check_requ
                                    .dsn = s->dsn,
                                    .is_part = t->part != NULL,
                                    .is_begin = begins,
+                                   .is_independent = f->list->is_independent,
                                    .is_discontinuity = begins && s->has_discontinuity,
                                    .duration_us = t->part ? t->part->duration_us : s->duration_us,
                                    .most_us = t->part ? f->list->part_target_us : f->list->target_us };
@@ -257,7 +273,10 @@ static bool ask_media(struct feed *f, int64_t now_us, struct check_request *out)
     struct target t;
     if (f->media_wish.id || f->init_wish.id || !f->list || !f->has_place || now_us < f->next_media_us) return false;
     if (f->appended_us - f->viewer->position_us > BUFFER_US_MAX) return false;
-    if (f->next_msn < f->list->media_sequence + f->list->skipped) come_back_in(f);
+    if (f->next_msn < f->list->media_sequence + f->list->skipped) {
+        come_back_in(f, now_us);
+        return false;
+    }
     if (!find_target(f, &t)) return false;
     const struct hls_map *map = t.segment->map;
     if (map) {

@@ -14,7 +14,7 @@ struct wish {
     uint32_t id; /* 0: none */
     char *url;
     uint64_t msn, dsn;
-    bool is_part, is_begin, is_discontinuity;
+    bool is_part, is_begin, is_discontinuity, is_independent;
     int64_t duration_us; /* as listed */
     int64_t most_us;     /* PART-TARGET or TARGETDURATION; HLS_ABSENT */
 };
@@ -27,7 +27,8 @@ struct feed {
     struct hls_playlist *list;                /* of list_object */
     struct wish list_wish, init_wish, media_wish;
     int64_t next_list_us, next_media_us;
-    bool has_moved; /* the last list brought something new */
+    int64_t first_list_us; /* when the first list with a segment came; 0: not yet */
+    bool has_moved;        /* the last list brought something new */
     bool is_ended;
     /* what is fetched next */
     bool has_place, is_place_stale; /* stale: it is that of another variant */
@@ -51,7 +52,7 @@ struct feed {
     /* of the segment that was begun last: to compare audio with video */
     bool has_start;
     uint64_t start_msn;
-    int64_t start_us, frame_us;
+    int64_t start_us, frame_us, reorder_us; /* reorder: of presentation behind decoding */
 };
 
 struct viewer {
@@ -92,7 +93,7 @@ bool feed_next_request(struct feed *f, int64_t now_us, struct check_request *out
 bool feed_is_low_latency(const struct feed *f);
 int64_t feed_target_us(const struct feed *f);
 /* Where to begin in the list that came, or to go on behind a switch. */
-void feed_find_place(struct feed *f);
+void feed_find_place(struct feed *f, int64_t now_us);
 void feed_go_to_next_segment(struct feed *f);
 /* Nothing is left to fetch, ever. */
 bool feed_is_over(const struct feed *f);

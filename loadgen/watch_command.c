@@ -14,7 +14,7 @@
 #include "watch_command.h"
 #include "watch_output.h"
 
-#define FAULTS_TOLD_MAX 20
+#define FAULTS_TOLD_MAX 100
 #define LINE_US 5000000 /* between lines where there is no terminal */
 #define WORDS_MAX 256
 

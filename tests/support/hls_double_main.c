@@ -1,5 +1,6 @@
-/* hls_double SETUP [FAULT]: serves the double over HTTP/1.1 on a loopback port that the kernel chooses and that is printed. One thread,
- * no hurry; ends when its standard input does, so that nobody has to look for it. */
+/* hls_double SETUP [FAULT [PORT [LEAK]]]: serves the double over HTTP/1.1 on a loopback port that the kernel chooses and that is printed. One
+ * thread, no hurry; ends when its standard input does, so that nobody has to look for it. FAULT "-": none. With a PORT it ends when it is
+ * told to; LEAK: so many bytes are lost each second. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +27,9 @@ struct connection {
 };
 
 static struct hls_double the_double;
+static bool watches_input = true;
+static unsigned long leak_bytes_per_second;
+static int64_t leaked_us;
 static struct connection connections[CONNECTIONS_MAX];
 
 static void hang_up(struct connection *c)
@@ -111,7 +115,7 @@ static void take_bytes(struct connection *c)
 
 static int wait_ms(int64_t now_us)
 {
-    int64_t wait_us = 1000000;
+    int64_t wait_us = leak_bytes_per_second ? 50000 : 1000000;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         const struct connection *c = &connections[i];
         if (!c->socket || !c->has_answer) continue;
@@ -132,9 +136,24 @@ static void take_connection(int listener)
     if (s > 0) close(s);
 }
 
+/* Lost on purpose, and written so that it takes pages. */
+static void leak(int64_t now_us)
+{
+    static void *last; /* reachable, so that no sanitizer mistakes the fixture's purpose for a mistake */
+    const size_t bytes = (size_t)((double)leak_bytes_per_second * (double)(now_us - leaked_us) / 1e6);
+    if (bytes < 4096) return;
+    leaked_us = now_us;
+    void **block = malloc(bytes);
+    if (!block) return;
+    memset(block, 0x5A, bytes);
+    *block = last;
+    last = block;
+}
+
 static void turn(int listener)
 {
-    struct pollfd polls[CONNECTIONS_MAX + 2] = { { .fd = listener, .events = POLLIN }, { .fd = 0, .events = POLLIN } };
+    struct pollfd polls[CONNECTIONS_MAX + 2] = { { .fd = listener, .events = POLLIN },
+                                                 { .fd = watches_input ? 0 : -1, .events = POLLIN } };
     size_t whose[CONNECTIONS_MAX + 2], count = 2;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         if (!connections[i].socket) continue;
@@ -143,7 +162,7 @@ static void turn(int listener)
                                           .events = connections[i].has_answer ? 0 : POLLIN };
     }
     if (poll(polls, count, wait_ms(clock_now_us())) < 0) exit(errno == EINTR ? 0 : 1);
-    if (polls[1].revents) exit(0);
+    if (polls[1].revents && watches_input) exit(0);
     if (polls[0].revents) take_connection(listener);
     for (size_t i = 2; i < count; i++) {
         if (polls[i].revents & (POLLERR | POLLHUP))
@@ -152,6 +171,7 @@ static void turn(int listener)
             take_bytes(&connections[whose[i]]);
     }
     const int64_t now_us = clock_now_us();
+    leak(now_us);
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         if (connections[i].socket) serve(&connections[i], now_us);
     }
@@ -161,12 +181,20 @@ int main(int argc, char **argv)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t bytes = sizeof address;
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+    const char *fault = argc > 2 && strcmp(argv[2], "-") != 0 ? argv[2] : NULL;
+    if (argc > 3) {
+        address.sin_port = htons((uint16_t)atoi(argv[3]));
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+        watches_input = false;
+    }
+    if (argc > 4) leak_bytes_per_second = strtoul(argv[4], NULL, 10);
+    leaked_us = clock_now_us();
     if (argc < 2 || bind(listener, (struct sockaddr *)&address, bytes) || listen(listener, 64) ||
         getsockname(listener, (struct sockaddr *)&address, &bytes))
         return 1;
-    hls_double_init(&the_double, (unsigned)strtoul(argv[1], NULL, 0), argc > 2 ? argv[2] : NULL, clock_now_us());
-    if (argc > 2 && !the_double.fault) {
+    hls_double_init(&the_double, (unsigned)strtoul(argv[1], NULL, 0), fault, clock_now_us());
+    if (fault && !the_double.fault) {
         fprintf(stderr, "no fault %s\n", argv[2]);
         return 1;
     }

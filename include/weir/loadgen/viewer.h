@@ -21,7 +21,8 @@
     X(TIME_GAP, "time_gap", "media that does not go on where the media before it ended")                               \
     X(MISALIGNED, "misaligned", "renditions that do not begin their segments on the same frame")                       \
     X(AV_APART, "av_apart", "audio and video of one number start apart")                                               \
-    X(NO_KEYFRAME, "no_keyframe", "a video segment that does not begin with a keyframe")                               \
+    X(NO_KEYFRAME, "no_keyframe",                                                                                      \
+      "a video segment without a keyframe first, where the list says INDEPENDENT-SEGMENTS")                            \
     X(TOO_LONG, "too_long", "a part longer than PART-TARGET, or a segment longer than TARGETDURATION")                 \
     X(FRAME_GAP, "frame_gap", "pictures that the publisher sent, and that are not there")                              \
     X(FELL_OUT, "fell_out", "what comes next had left the playlist")                                                   \
@@ -56,7 +57,9 @@ struct viewer_figures {
     uint64_t requests, bytes, segments, parts, stalls, switches, discontinuities;
     int64_t played_us, stalled_us, longest_stall_us;
     uint64_t faults[VIEWER_FAULT_COUNT];
-    char first_fault[256]; /* "": none */
+    enum viewer_fault first_kind;
+    char first_fault
+        [256]; /* "": none. The first of its kind; one that a server that is down explains gives way to one that it does not */
 };
 
 struct viewer;
