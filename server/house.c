@@ -15,6 +15,7 @@
 #include <weir/ingest/rtmp_server.h>
 #include <weir/packager/packager.h>
 #include <weir/server/auth.h>
+#include <weir/stream/live_edge.h>
 
 #include "era_mark.h"
 #include "house_dvr.h"
@@ -226,6 +227,7 @@ static enum weir_err build(struct house *h, struct config_error *error)
         .silent_us = h->config->silent_us,
         .retain_us = h->config->retain_us,
     };
+    live_edge_begin_versions((uint64_t)clock_wall_us());
     if (!err) err = house_transcode_create(&h->transcode, h->config);
     if (!err) err = registry_create(&h->registry, &registry);
     if (!err) err = create_loops(h);

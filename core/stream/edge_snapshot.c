@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/stream/live_edge.h>
 
 #include "edge_version.h"
 
@@ -67,10 +68,16 @@ void edge_bundle_unref(struct edge_bundle *b)
 }
 
 /* Versions tell playlists apart for caches; they mean nothing else, so one counter for the process is enough. */
+static _Atomic uint64_t last_version;
+
 uint64_t edge_version_next(void)
 {
-    static _Atomic uint64_t last;
-    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return atomic_fetch_add_explicit(&last_version, 1, memory_order_relaxed) + 1;
+}
+
+void live_edge_begin_versions(uint64_t first)
+{
+    atomic_store_explicit(&last_version, first, memory_order_relaxed);
 }
 
 static void copy_name(char out[EDGE_OBJECT_NAME_BYTES], const char *name)

@@ -124,4 +124,8 @@ void live_edge_unlisten(struct live_edge *e, struct edge_listener *l); /* change
 void live_edge_note_viewer(struct live_edge *e, uint64_t viewer_id, bool is_sample, int64_t now_us);
 uint32_t live_edge_viewers(struct live_edge *e, int64_t now_us);
 
+/* Versions become entity tags, and caches and players keep those over a restart: a process must not give one that another gave. first: above
+ * all of those, such as the wall clock in microseconds. Before the first edge is made. */
+void live_edge_begin_versions(uint64_t first);
+
 #endif
