@@ -39,6 +39,18 @@ static void set_text(int s, SRT_SOCKOPT option, const char *text)
     if (text && *text) srt_setsockflag(s, option, text, (int)strlen(text));
 }
 
+/* All callers share one port, and libsrt's threads for it; where libsrt does not let another onto it, the next ones share a new one. */
+static bool bind_caller(struct publishers *g, int s)
+{
+    struct sockaddr *own = (struct sockaddr *)&g->srt_own;
+    if (srt_bind(s, own, (int)g->srt_address_bytes) == 0) return true;
+    if (own->sa_family == AF_INET)
+        ((struct sockaddr_in *)(void *)own)->sin_port = 0;
+    else
+        ((struct sockaddr_in6 *)(void *)own)->sin6_port = 0;
+    return srt_bind(s, own, (int)g->srt_address_bytes) == 0;
+}
+
 static void dial(struct publisher *p)
 {
     struct publishers *g = p->group;
@@ -52,15 +64,14 @@ static void dial(struct publisher *p)
     srt_setsockflag(s, SRTO_CONNTIMEO, &timeout, sizeof timeout);
     set_text(s, SRTO_PASSPHRASE, c->passphrase);
     set_text(s, SRTO_STREAMID, p->play);
-    const struct sockaddr *own = (const struct sockaddr *)&g->srt_own, *to = (const struct sockaddr *)&g->srt_address;
-    if (s < 0 || srt_bind(s, own, (int)g->srt_address_bytes) < 0 || srt_connect(s, to, (int)g->srt_address_bytes) < 0) {
+    const struct sockaddr *to = (const struct sockaddr *)&g->srt_address;
+    if (s < 0 || !bind_caller(g, s) || srt_connect(s, to, (int)g->srt_address_bytes) < 0) {
         char why[160];
         snprintf(why, sizeof why, "%s", srt_getlasterror_str());
         close_socket(p);
         publisher_is_refused(p, why);
         return;
     }
-    /* all callers share one port, and libsrt's threads for it */
     int bytes = sizeof g->srt_own;
     struct sockaddr_storage bound;
     if (!srt_getsockname(s, (struct sockaddr *)&bound, &bytes)) g->srt_own = bound;
