@@ -10,9 +10,12 @@ _Static_assert(PREFIX_CHARS_MAX + 8 + 1 + DIGITS_BYTES_MAX + SUFFIX_CHARS_MAX < 
 
 static void compose(char *out, const char *prefix, uint32_t run_id, uint64_t number, const char *suffix)
 {
-    out = digits_hex32(stpcpy(out, prefix), run_id);
+    const size_t prefix_chars = strlen(prefix);
+    memcpy(out, prefix, prefix_chars);
+    out = digits_hex32(out + prefix_chars, run_id);
     *out++ = '-';
-    strcpy(digits_decimal(out, number, 1), suffix);
+    out = digits_decimal(out, number, 1);
+    memcpy(out, suffix, strlen(suffix) + 1);
 }
 
 void object_name_segment(uint32_t run_id, uint64_t msn, char out[EDGE_OBJECT_NAME_BYTES])
