@@ -249,8 +249,19 @@ static enum weir_err read_root(struct reader *r)
     return read_mapping(r, root, "", config_key_find, r->config, 0);
 }
 
-enum weir_err config_load_yaml(struct config *c, const char *text, size_t bytes, const char *file_name,
-                               struct config_error *error)
+static enum weir_err read_root_paths(struct reader *r)
+{
+    yaml_node_t *root = yaml_document_get_root_node(&r->document);
+    if (!root || root->type != YAML_MAPPING_NODE) return WEIR_OK;
+    for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
+        const char *word = scalar(yaml_document_get_node(&r->document, p->key));
+        if (word && !strcmp(word, "paths")) return read_paths(r, yaml_document_get_node(&r->document, p->value));
+    }
+    return WEIR_OK;
+}
+
+static enum weir_err load(struct config *c, const char *text, size_t bytes, const char *file_name,
+                          enum weir_err (*read)(struct reader *r), struct config_error *error)
 {
     struct reader r = { .config = c, .file_name = file_name, .error = error };
     yaml_parser_t parser;
@@ -266,9 +277,21 @@ enum weir_err config_load_yaml(struct config *c, const char *text, size_t bytes,
                  parser.problem_mark.column + 1, parser.problem ? parser.problem : "not YAML");
         err = WEIR_CONFIG;
     } else {
-        err = read_root(&r);
+        err = read(&r);
         yaml_document_delete(&r.document);
     }
     yaml_parser_delete(&parser);
     return err;
+}
+
+enum weir_err config_load_yaml(struct config *c, const char *text, size_t bytes, const char *file_name,
+                               struct config_error *error)
+{
+    return load(c, text, bytes, file_name, read_root, error);
+}
+
+enum weir_err config_load_yaml_paths(struct config *c, const char *text, size_t bytes, const char *file_name,
+                                     struct config_error *error)
+{
+    return load(c, text, bytes, file_name, read_root_paths, error);
 }

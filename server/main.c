@@ -87,24 +87,26 @@ static char *read_file(const char *path, size_t *bytes)
     return text;
 }
 
-/* Defaults, then the file, then --set. */
+/* Defaults, then the file, then --set; what a path in the file does not say itself is as all that says. */
 static int load_config(struct config *c, const struct arguments *arguments)
 {
     struct config_error error = { "" };
     enum weir_err err = WEIR_OK;
+    size_t bytes = 0;
+    char *text = NULL;
     config_init(c);
     if (arguments->file) {
-        size_t bytes = 0;
-        char *text = read_file(arguments->file, &bytes);
+        text = read_file(arguments->file, &bytes);
         if (!text) {
             fprintf(stderr, "weir: cannot read %s: %s\n", arguments->file, strerror(errno));
             return EXIT_CONFIG;
         }
         err = config_load_yaml(c, text, bytes, arguments->file, &error);
-        explicit_bzero(text, bytes);
-        free(text);
     }
     for (size_t i = 0; !err && i < arguments->set_count; i++) err = config_set(c, arguments->sets[i], &error);
+    if (!err && text && arguments->set_count) err = config_load_yaml_paths(c, text, bytes, arguments->file, &error);
+    if (text) explicit_bzero(text, bytes);
+    free(text);
     if (!err) err = config_check(c, &error);
     if (!err && !log_set_levels(c->log_level)) {
         snprintf(

@@ -138,6 +138,9 @@ WEIR_MUST_CHECK enum weir_err config_set(struct config *c, const char *assignmen
 /* A whole YAML file. file_name is for the error text. */
 WEIR_MUST_CHECK enum weir_err config_load_yaml(struct config *c, const char *text, size_t bytes, const char *file_name,
                                                struct config_error *error);
+/* The file's `paths` once more, from scratch: their entries start from what holds for all by now. After config_set. */
+WEIR_MUST_CHECK enum weir_err config_load_yaml_paths(struct config *c, const char *text, size_t bytes,
+                                                     const char *file_name, struct config_error *error);
 /* What belongs together: window against segment, and so on; fills in what hangs on something else. Call after everything is
  * set. */
 WEIR_MUST_CHECK enum weir_err config_check(struct config *c, struct config_error *error);

@@ -413,10 +413,33 @@ static void who_may_publish(void **unused_state)
     assert_int_equal(auth_decide(&path, "", &request), PUBLISH_BAD_KEY);
 }
 
+static void what_is_set_holds_for_paths_that_say_nothing_of_it(void **unused_state)
+{
+    static const char text[] = "paths:\n"
+                               "  - match: live/vip*\n"
+                               "    hls: {window: 60s}\n"
+                               "  - match: 'live/*'\n"
+                               "    publish: {access: open}\n"
+                               "hls: {segment: 3s}\n";
+    struct config c;
+    struct config_error error;
+    assert_int_equal(load(&c, text, &error), WEIR_OK);
+    assert_int_equal(config_set(&c, "hls.window=40s", &error), WEIR_OK);
+    assert_int_equal(config_load_yaml_paths(&c, text, strlen(text), "weir.yaml", &error), WEIR_OK);
+    assert_int_equal(config_check(&c, &error), WEIR_OK);
+    const struct config_path *vip = config_path_for(&c, "live/vip"), *other = config_path_for(&c, "live/a");
+    assert_int_equal(vip->hls.window_us, 60000000);
+    assert_int_equal(other->hls.window_us, 40000000);
+    assert_int_equal(other->hls.segment_us, 3000000);
+    assert_int_equal(other->access, ACCESS_OPEN);
+    config_deinit(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file),
+        cmocka_unit_test(what_is_set_holds_for_paths_that_say_nothing_of_it),
         cmocka_unit_test(errors_name_the_line_and_what_was_expected),
         cmocka_unit_test(set_takes_the_same_keys),
         cmocka_unit_test(a_ladder_is_read),
