@@ -16,6 +16,7 @@
 #define SHARE_PERCENT 80
 
 struct place {
+    const struct backend *backend; /* never changes: may be read without the lock */
     struct backend_report report;
     struct backend_device *devices[DEVICES_MAX];
     uint32_t users[DEVICES_MAX][DUTY_ENCODE + 1]; /* now, by duty: the device with the fewest is next */
@@ -47,7 +48,7 @@ enum weir_err transcoder_create(struct transcoder **out, const struct transcoder
     const uint32_t share = config->share_percent ? config->share_percent : SHARE_PERCENT;
     const struct backend *const *backends = config->backends ? config->backends : built_in;
     t->place_count = config->backends ? config->backend_count : ARRAY_LEN(built_in);
-    for (size_t i = 0; i < t->place_count; i++) t->places[i].report.backend = backends[i];
+    for (size_t i = 0; i < t->place_count; i++) t->places[i].backend = t->places[i].report.backend = backends[i];
     admission_init(&t->admission, cores, share / 100.0);
     t->devices = config->devices;
     pthread_mutex_init(&t->lock, NULL);
@@ -258,7 +259,7 @@ enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, en
     error->text[0] = 0;
     for (size_t i = not_before; err && i < t->place_count; i++) {
         struct place *p = &t->places[i];
-        if (!is_wanted(p->report.backend, name, must_be_gpu)) continue;
+        if (!is_wanted(p->backend, name, must_be_gpu)) continue;
         probe(t, p, codec);
         pthread_mutex_lock(&t->lock);
         const bool is_able = can(&p->report, duty, codec);
