@@ -478,7 +478,8 @@ static void engine_unref(struct engine *e)
 static void *run(void *context)
 {
     struct engine *e = context;
-    struct transcoder *transcoder = e->shared->transcoder;
+    struct ladder_shared *shared = shared_ref(e->shared);
+    struct transcoder *transcoder = shared->transcoder;
     struct ladder_item item;
     libav_log_stream(e->shared->name);
     e->looked_us = clock_now_us();
@@ -494,8 +495,9 @@ static void *run(void *context)
     }
     decode_step_deinit(&e->decode);
     drop_plan(e, false);
-    transcode_count(&e->shared->figures, FIGURE_THREADS_ALIVE, -1);
-    engine_unref(e);
+    engine_unref(e); /* what waited goes with it: only then is nothing of this thread left */
+    transcode_count(&shared->figures, FIGURE_THREADS_ALIVE, -1);
+    shared_unref(shared);
     transcoder_leave_thread(transcoder);
     return NULL;
 }

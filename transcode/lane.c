@@ -71,8 +71,9 @@ static void serve(struct lane *l, const struct lane_item *item)
 static void *run(void *context)
 {
     struct lane *l = context;
-    struct transcoder *transcoder = l->shared->transcoder;
-    struct transcode_figures *figures = &l->shared->figures;
+    struct ladder_shared *shared = shared_ref(l->shared);
+    struct transcoder *transcoder = shared->transcoder;
+    struct transcode_figures *figures = &shared->figures;
     struct lane_item item;
     libav_log_stream(l->shared->name);
     while (take(l, &item)) {
@@ -90,8 +91,9 @@ static void *run(void *context)
         rung_coder_drained(&l->coder);
     }
     rung_coder_deinit(&l->coder);
+    lane_unref(l); /* frames that waited go with it: only then is nothing of this thread left */
     transcode_count(figures, FIGURE_THREADS_ALIVE, -1);
-    lane_unref(l);
+    shared_unref(shared);
     transcoder_leave_thread(transcoder);
     return NULL;
 }
