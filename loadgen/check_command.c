@@ -10,6 +10,8 @@
 #include <weir/loadgen/check.h>
 #include <weir/loadgen/http_client.h>
 
+#include "http_bridge.h"
+
 #define REPORT_BYTES_MAX (4 * MIB)
 
 static const char usage[] =
@@ -148,58 +150,20 @@ static int read_options(int argc, char **argv, struct options *o)
     return -1;
 }
 
-/* -- between the checker and libcurl -- */
+/* -- between the checker and the HTTP client -- */
 
 static void on_done(void *owner, const struct http_result *r)
 {
-    const struct check_answer a = {
-        .id = (uint32_t)(uintptr_t)r->context,
-        .status = r->status,
-        .sent_us = r->sent_us,
-        .first_byte_us = r->first_byte_us,
-        .done_us = r->done_us,
-        .is_tls = r->is_tls,
-        .is_http2 = r->is_http2,
-        .content_length = r->content_length,
-        .error = r->error,
-        .content_type = r->content_type,
-        .cache_control = r->cache_control,
-        .content_encoding = r->content_encoding,
-        .vary = r->vary,
-        .allow_origin = r->allow_origin,
-        .etag = r->etag,
-        .body = r->bytes ? r->body : (const uint8_t *)"",
-        .bytes = r->status ? r->bytes : 0,
-    };
+    const struct check_answer a = bridge_answer(r);
     check_answer(owner, &a);
-}
-
-/* A request that could not even be sent is answered here. */
-static void answer_unsent(struct check *c, uint32_t id, enum weir_err err)
-{
-    const int64_t now_us = clock_now_us();
-    struct http_result r = {
-        .context = (void *)(uintptr_t)id, .sent_us = now_us, .done_us = now_us, .content_length = -1
-    };
-    snprintf(r.error, sizeof r.error, "not sent: %s", err_name(err));
-    on_done(c, &r);
 }
 
 static void send_all(struct check *c, struct http_client *h)
 {
     struct check_request q;
+    struct http_result unsent;
     while (check_next_request(c, clock_now_us(), &q)) {
-        const struct http_ask ask = { .url = q.url,
-                                      .is_head = q.is_head,
-                                      .accepts_gzip = q.accepts_gzip,
-                                      .has_range = q.has_range,
-                                      .range_first = q.range_first,
-                                      .range_last = q.range_last,
-                                      .timeout_us = q.timeout_us,
-                                      .bytes_max = q.bytes_max,
-                                      .context = (void *)(uintptr_t)q.id };
-        const enum weir_err err = http_client_ask(h, &ask);
-        if (err) answer_unsent(c, q.id, err);
+        if (!bridge_ask(h, &q, &unsent)) on_done(c, &unsent);
     }
 }
 

@@ -6,6 +6,8 @@
 #include <weir/base/clock.h>
 #include <weir/base/limits.h>
 
+#include "http_bridge.h"
+
 #define TURN_US_MAX 100000
 
 struct seat {
@@ -33,64 +35,23 @@ struct crowd {
 static bool wants_body(void *owner, const struct http_result *head)
 {
     const struct seat *s = owner;
-    return viewer_wants_body(s->viewer, (uint32_t)(uintptr_t)head->context, head->etag);
-}
-
-static void give_answer(struct seat *s, const struct http_result *r)
-{
-    const struct check_answer a = {
-        .id = (uint32_t)(uintptr_t)r->context,
-        .status = r->status,
-        .sent_us = r->sent_us,
-        .first_byte_us = r->first_byte_us,
-        .done_us = r->done_us,
-        .is_tls = r->is_tls,
-        .is_http2 = r->is_http2,
-        .content_length = r->content_length,
-        .error = r->error,
-        .content_type = r->content_type,
-        .cache_control = r->cache_control,
-        .content_encoding = r->content_encoding,
-        .vary = r->vary,
-        .allow_origin = r->allow_origin,
-        .etag = r->etag,
-        .body = r->body || r->bytes ? r->body : (const uint8_t *)"",
-        .bytes = r->status ? r->bytes : 0,
-        .digest = r->digest,
-    };
-    viewer_answer(s->viewer, &a);
-    s->crowd->wake_us[s->number] = 0;
+    return viewer_wants_body(s->viewer, bridge_id(head), head->etag);
 }
 
 static void on_done(void *owner, const struct http_result *r)
 {
-    give_answer(owner, r);
-}
-
-/* A request that could not even be sent is answered here. */
-static void answer_unsent(struct seat *s, uint32_t id, enum weir_err err)
-{
-    const int64_t now_us = clock_now_us();
-    struct http_result r = { .context = (void *)(uintptr_t)id, .sent_us = now_us, .done_us = now_us };
-    snprintf(r.error, sizeof r.error, "not sent: %s", err_name(err));
-    give_answer(s, &r);
+    struct seat *s = owner;
+    const struct check_answer a = bridge_answer(r);
+    viewer_answer(s->viewer, &a);
+    s->crowd->wake_us[s->number] = 0;
 }
 
 static void serve(struct seat *s)
 {
     struct check_request q;
+    struct http_result unsent;
     while (viewer_next_request(s->viewer, clock_now_us(), &q)) {
-        const struct http_ask ask = { .url = q.url,
-                                      .is_head = q.is_head,
-                                      .accepts_gzip = q.accepts_gzip,
-                                      .has_range = q.has_range,
-                                      .range_first = q.range_first,
-                                      .range_last = q.range_last,
-                                      .timeout_us = q.timeout_us,
-                                      .bytes_max = q.bytes_max,
-                                      .context = (void *)(uintptr_t)q.id };
-        const enum weir_err err = http_client_ask(s->client, &ask);
-        if (err) answer_unsent(s, q.id, err);
+        if (!bridge_ask(s->client, &q, &unsent)) on_done(s, &unsent);
     }
     s->crowd->wake_us[s->number] = viewer_wake_us(s->viewer, clock_now_us());
 }
