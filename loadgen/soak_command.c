@@ -69,10 +69,15 @@ static void on_signal(int number)
 static char *read_file(const char *path, size_t *bytes)
 {
     FILE *file = fopen(path, "re");
-    char *text = file ? malloc(SCENARIO_BYTES_MAX) : NULL;
+    char *text = file ? malloc(SCENARIO_BYTES_MAX + 1) : NULL;
     if (!file) return NULL;
-    *bytes = text ? fread(text, 1, SCENARIO_BYTES_MAX, file) : 0;
+    *bytes = text ? fread(text, 1, SCENARIO_BYTES_MAX + 1, file) : 0;
     fclose(file);
+    if (*bytes > SCENARIO_BYTES_MAX) { /* half of one would be another one */
+        free(text);
+        errno = EFBIG;
+        return NULL;
+    }
     return text;
 }
 
