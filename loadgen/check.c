@@ -72,6 +72,7 @@ bool expect_of(struct look *l, enum check_rule rule, bool holds, unsigned line, 
 void run_rules(struct look *l, const struct rule_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (l->list && l->list->is_iframes && !rows[i].is_of_iframes) continue;
         l->rule = rows[i].rule;
         rows[i].check(l);
     }
@@ -211,6 +212,8 @@ static void read_list(struct look *l)
     const bool had_edge = l->list->has_edge;
     const uint64_t msn = l->list->last_msn;
     const uint32_t parts = l->list->open_parts;
+    /* asked for by its own address, nothing but itself says what it is */
+    if (!l->c->multivariant && !l->list->last) l->list->is_iframes = p->is_iframes_only;
     l->p = p;
     l->old = l->list->last;
     l->list->failures = 0;
@@ -260,7 +263,8 @@ static bool list_known(struct check *c, const char *url, struct seen_list **out)
     return false;
 }
 
-static void list_find_or_add(struct check *c, const char *base, const char *uri, enum hls_media_type type)
+static void list_find_or_add(struct check *c, const char *base, const char *uri, enum hls_media_type type,
+                             bool is_iframes)
 {
     char url[LOADGEN_URL_BYTES_MAX];
     struct seen_list *list = NULL;
@@ -281,6 +285,7 @@ static void list_find_or_add(struct check *c, const char *base, const char *uri,
     list->is_gone = false;
     list->is_audio |= type == HLS_MEDIA_AUDIO;
     list->is_subtitles |= type == HLS_MEDIA_SUBTITLES;
+    list->is_iframes |= is_iframes;
 }
 
 static void read_multivariant(struct look *l)
@@ -300,10 +305,9 @@ static void read_multivariant(struct look *l)
     rules_of_multivariant(l, m);
     if (!c->multivariant_url) return;
     for (unsigned i = 0; i < c->list_count; i++) c->lists[i]->is_gone = true;
-    for (size_t i = 0; i < m->variant_count; i++) {
-        if (!m->variants[i].is_iframes_only) list_find_or_add(c, c->url, m->variants[i].uri, 0);
-    }
-    for (size_t i = 0; i < m->media_count; i++) list_find_or_add(c, c->url, m->media[i].uri, m->media[i].type);
+    for (size_t i = 0; i < m->variant_count; i++)
+        list_find_or_add(c, c->url, m->variants[i].uri, 0, m->variants[i].is_iframes_only);
+    for (size_t i = 0; i < m->media_count; i++) list_find_or_add(c, c->url, m->media[i].uri, m->media[i].type, false);
     rules_of_variants(l);
     c->has_stream = true;
 }
@@ -324,7 +328,7 @@ static void on_multivariant(struct look *l)
     } else if (!c->has_stream && l->a->bytes >= 7 && !memcmp(l->a->body, "#EXTM3U", 7)) {
         check_report_note(&c->report,
                           "the address is that of a media playlist: rules across renditions were not looked at");
-        list_find_or_add(c, c->url, c->url, 0);
+        list_find_or_add(c, c->url, c->url, 0, false);
         c->has_stream = c->list_count > 0;
     } else if (!c->has_stream) {
         rules_of_playlist_head(l);
@@ -357,7 +361,12 @@ static void on_segment(struct look *l)
     if (!l->segment) return;
     const bool is_good = l->a->status == 200 || l->a->status == 206;
     l->segment->fetch = is_good ? FETCH_DONE : FETCH_FAILED;
-    if (is_good && !l->list->is_subtitles) rules_of_segment(l, check_init_of(l->c, l->list, l->segment));
+    if (!is_good || l->list->is_subtitles) return;
+    struct seen_init *init = check_init_of(l->c, l->list, l->segment);
+    if (l->list->is_iframes)
+        rules_of_iframe(l, init);
+    else
+        rules_of_segment(l, init);
 }
 
 static void read_part(struct look *l, struct seen_part *part)

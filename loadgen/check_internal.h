@@ -118,6 +118,7 @@ struct seen_list {
     unsigned index;
     char *url;
     bool is_audio, is_subtitles; /* as the multivariant playlist says */
+    bool is_iframes;             /* its segments are byte ranges of other lists' segments, a picture each */
     struct hls_playlist *last;   /* the newest full list */
     uint64_t text_hash;          /* of that version */
     bool is_gone;                /* the multivariant playlist does not name it any more */
@@ -222,6 +223,7 @@ typedef void rule_check(struct look *l);
 struct rule_row {
     enum check_rule rule;
     rule_check *check;
+    bool is_of_iframes; /* holds for I-frame playlists, too */
 };
 void run_rules(struct look *l, const struct rule_row *rows, size_t count);
 
@@ -272,12 +274,15 @@ void rules_of_variants(struct look *l);                                       /*
 void rules_of_frame_rate(struct look *l, const struct seen_segment *s);       /* R48 */
 void rules_of_segment(struct look *l, struct seen_init *init);                /* reads l->a into l->segment */
 void rules_of_part(struct look *l, struct seen_part *part, struct seen_init *init);
-void rules_of_hint(struct look *l);                          /* R36 */
-void rules_of_delta(struct look *l);                         /* R44, R53 */
-void rules_of_probe(struct look *l);                         /* R23, R40, R41, R42 by status */
-void rules_of_removed(struct look *l, enum check_rule rule); /* R18, R33 */
-void rules_at_end(struct check *c, int64_t now_us);          /* R9, R48, what is still open */
-void rules_of_bandwidth(struct look *l);                     /* R48 */
+void rules_of_hint(struct look *l);                           /* R36 */
+void rules_of_delta(struct look *l);                          /* R44, R53 */
+void rules_of_probe(struct look *l);                          /* R23, R40, R41, R42 by status */
+void rules_of_removed(struct look *l, enum check_rule rule);  /* R18, R33 */
+void rules_at_end(struct check *c, int64_t now_us);           /* R9, R48, what is still open */
+void rules_of_bandwidth(struct look *l);                      /* R48 */
+void rules_of_iframe(struct look *l, struct seen_init *init); /* R16, R56, R57 */
+/* Keeps the peak of the segments that were read for R48. */
+void list_note_peak(struct look *l);
 /* Parts against their segment, when all of them are read (R30, V12, V13). */
 void rules_of_whole_segment(struct look *l);
 
@@ -285,6 +290,8 @@ void rules_of_whole_segment(struct look *l);
 
 /* Reads a body into facts and says what is wrong with it as a file. false: not read (the report says why). */
 bool media_read(struct look *l, struct seen_init *init, struct media_facts *out);
+/* The same of an entry of an I-frame playlist; the samples that are whole. excess_bytes: behind the first of them. */
+bool media_read_picture(struct look *l, struct seen_init *init, struct media_facts *out, size_t *excess_bytes);
 int64_t ticks_to_us(int64_t ticks, uint32_t timescale);
 /* The track that a segment is known by: video, else audio; NULL: neither. */
 const struct track_facts *media_main_track(const struct media_facts *m);

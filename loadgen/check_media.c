@@ -54,10 +54,11 @@ static void take_span(const struct mp4_media *m, enum media_kind kind, struct tr
                                  .has_b_frames = span.has_b_frames };
 }
 
-static bool read_mp4(struct look *l, const struct mp4_init *init, struct media_facts *out)
+static bool read_mp4(struct look *l, const struct mp4_init *init, enum mp4_depth depth, struct media_facts *out,
+                     size_t *first_end)
 {
     struct mp4_media *m;
-    const enum weir_err err = mp4_media_read(init, l->a->body, l->a->bytes, MP4_WHOLE, &m);
+    const enum weir_err err = mp4_media_read(init, l->a->body, l->a->bytes, depth, &m);
     if (err == WEIR_NOMEM) {
         check_report_note(&l->c->report, "out of memory: something was not read");
         return false;
@@ -72,6 +73,7 @@ static bool read_mp4(struct look *l, const struct mp4_init *init, struct media_f
         out->first_sequence = m->fragments[0].sequence;
         out->last_sequence = m->fragments[m->fragment_count - 1].sequence;
     }
+    *first_end = m->sample_count ? m->samples[0].offset + m->samples[0].bytes : 0;
     out->sample_digests = m->sample_count ? malloc(m->sample_count * sizeof *out->sample_digests) : NULL;
     if (out->sample_digests) {
         out->sample_count = (uint32_t)m->sample_count;
@@ -142,20 +144,47 @@ static bool looks_like_mp4(const uint8_t *data, size_t bytes)
     return false;
 }
 
+static bool is_readable_as_mp4(struct look *l, const struct seen_init *init)
+{
+    if (init) return init->init != NULL;
+    if (looks_like_mp4(l->a->body, l->a->bytes))
+        expect_of(l, RULE_R13, false, l->segment ? l->segment->line : 0, "EXT-X-MAP in front of an fMP4 segment",
+                  "none for %s", l->url);
+    else
+        check_report_note(&l->c->report, "segments that are neither fMP4 nor TS were not read");
+    return false;
+}
+
 bool media_read(struct look *l, struct seen_init *init, struct media_facts *out)
 {
+    size_t first_end;
     *out = (struct media_facts){ .bytes = l->a->bytes };
     out->byte_hash = byte_hash(l->a->body, l->a->bytes);
     if (ts_is_media(l->a->body, l->a->bytes)) return read_ts(l, out);
-    if (!init) {
-        if (looks_like_mp4(l->a->body, l->a->bytes))
-            expect_of(l, RULE_R13, false, l->segment ? l->segment->line : 0, "EXT-X-MAP in front of an fMP4 segment",
-                      "none for %s", l->url);
-        else
-            check_report_note(&l->c->report, "segments that are neither fMP4 nor TS were not read");
-        return false;
-    }
-    return init->init && read_mp4(l, init->init, out);
+    return is_readable_as_mp4(l, init) && read_mp4(l, init->init, MP4_WHOLE, out, &first_end);
+}
+
+/* Of TS only what the picture is: its packets are cut out of a stream, so what the rules of a whole segment ask is not there. */
+static bool read_ts_picture(const struct look *l, struct media_facts *out)
+{
+    struct ts_media *m;
+    if (ts_media_read(l->a->body, l->a->bytes, &m) == WEIR_NOMEM) return false;
+    out->is_ts = true;
+    take_stream(m, MEDIA_VIDEO, &out->video);
+    ts_media_destroy(m);
+    return out->is_read = out->video.is_set;
+}
+
+bool media_read_picture(struct look *l, struct seen_init *init, struct media_facts *out, size_t *excess_bytes)
+{
+    size_t first_end = 0;
+    *out = (struct media_facts){ .bytes = l->a->bytes };
+    *excess_bytes = 0;
+    if (ts_is_media(l->a->body, l->a->bytes)) return read_ts_picture(l, out);
+    if (!is_readable_as_mp4(l, init) || !read_mp4(l, init->init, MP4_PICTURE, out, &first_end)) return false;
+    media_facts_clear(out);
+    *excess_bytes = l->a->bytes - first_end;
+    return true;
 }
 
 /* -- init segments, and what the multivariant playlist says of them -- */
@@ -167,7 +196,7 @@ void list_variants(struct look *l, void (*visit)(struct look *l, const struct hl
     char url[LOADGEN_URL_BYTES_MAX];
     for (size_t i = 0; m && i < m->variant_count; i++) {
         const struct hls_variant *v = &m->variants[i];
-        if (v->is_iframes_only) continue;
+        if (v->is_iframes_only != l->list->is_iframes) continue;
         bool plays = url_resolve(l->c->multivariant_url, v->uri, url, sizeof url) == WEIR_OK &&
                      !strcmp(url, l->list->url);
         for (size_t k = 0; k < m->media_count && !plays; k++) {

@@ -31,6 +31,7 @@ struct reading {
     struct mp4_findings *f;
     const uint8_t *data;
     size_t bytes, sample_capacity;
+    enum mp4_depth depth;
     enum weir_err err;
     /* per track of the init: where the fragment before ended */
     bool has_end[LOADGEN_TRACKS_MAX];
@@ -349,6 +350,34 @@ static void check_samples(struct reading *s)
     for (size_t i = 0; i < s->init->track_count; i++) check_unique_times(s, &s->init->tracks[i]);
 }
 
+/* An mdat that reaches past the end of the data: what a byte range that ends with a picture leaves of it. */
+static bool take_cut_mdat(struct reading *s, const struct mp4_walk *file)
+{
+    const size_t at = (size_t)(file->at - s->data), left = s->bytes - at;
+    if (s->depth != MP4_PICTURE || left < 16 || load_u32(file->at + 4) != MDAT) return false;
+    const struct mp4_fragment *last = s->m->fragment_count ? &s->m->fragments[s->m->fragment_count - 1] : NULL;
+    const size_t payload_at = at + (load_u32(file->at) == 1 ? 16 : 8);
+    if (last)
+        mp4_expect(s->f, MP4_V3, s->m->samples[last->first_sample].offset == payload_at, at,
+                   "data_offset at the payload", "it points to byte %zu, the payload begins at %zu",
+                   s->m->samples[last->first_sample].offset, payload_at);
+    return true;
+}
+
+/* Of the last fragment, the samples that are whole. */
+static void leave_out_cut_samples(struct reading *s)
+{
+    struct mp4_media *m = s->m;
+    struct mp4_fragment *last = m->fragment_count ? &m->fragments[m->fragment_count - 1] : NULL;
+    while (last && last->sample_count) {
+        const struct mp4_sample *sample = &m->samples[last->first_sample + last->sample_count - 1];
+        if (sample->offset <= s->bytes && sample->bytes <= s->bytes - sample->offset) return;
+        last->sample_count--;
+        m->sample_count--;
+    }
+    if (last) m->fragment_count--;
+}
+
 static void read_boxes(struct reading *s)
 {
     struct mp4_walk file;
@@ -357,6 +386,10 @@ static void read_boxes(struct reading *s)
     size_t first_fragment = 0;
     mp4_walk_init(&file, s->data, s->data, s->bytes);
     while (!s->err && (mp4_walk_next(&file, &box) || file.is_broken)) {
+        if (file.is_broken && has_moof && take_cut_mdat(s, &file)) {
+            has_moof = false;
+            break;
+        }
         if (!mp4_expect(s->f, MP4_V20, !file.is_broken, (size_t)(file.at - s->data), "boxes that fill the file",
                         "a size that does not fit"))
             break;
@@ -382,13 +415,14 @@ enum weir_err mp4_media_read(const struct mp4_init *init, const uint8_t *data, s
 {
     struct mp4_media *m = calloc(1, sizeof *m);
     if (!m) return WEIR_NOMEM;
-    struct reading s = { .init = init, .m = m, .f = &m->findings, .data = data, .bytes = bytes };
+    struct reading s = { .init = init, .m = m, .f = &m->findings, .data = data, .bytes = bytes, .depth = depth };
     read_boxes(&s);
     if (s.err == WEIR_NOMEM) {
         mp4_media_destroy(m);
         return WEIR_NOMEM;
     }
-    if (depth == MP4_WHOLE) check_samples(&s);
+    if (depth == MP4_PICTURE) leave_out_cut_samples(&s);
+    if (depth != MP4_TIMES) check_samples(&s);
     *out = m;
     return s.err ? s.err : m->fragment_count ? WEIR_OK : WEIR_MALFORMED;
 }

@@ -22,14 +22,15 @@ static bool has_wall(const struct hls_playlist *p)
 
 static bool is_comparable(const struct seen_list *a, const struct seen_list *b)
 {
-    return a != b && b->last && !b->is_gone && !a->is_subtitles && !b->is_subtitles;
+    return a != b && b->last && !b->is_gone && !a->is_subtitles && !b->is_subtitles && a->is_iframes == b->is_iframes;
 }
 
 static void r16(struct look *l)
 {
     for (unsigned i = 0; i < l->c->list_count; i++) {
         const struct seen_list *other = l->c->lists[i];
-        if (!is_comparable(l->list, other) || !other->last->segment_count || !l->p->segment_count) continue;
+        if (other == l->list || !other->last || other->is_gone || other->is_subtitles) continue;
+        if (!other->last->segment_count || !l->p->segment_count) continue;
         if (l->p->skip_count) continue;
         expect(l, has_wall(l->p) == has_wall(other->last), 0, "PROGRAM-DATE-TIME in all playlists or none",
                "%s here, %s in %s", has_wall(l->p) ? "some" : "none", has_wall(other->last) ? "some" : "none",
@@ -131,10 +132,10 @@ static void r52(struct look *l)
 }
 
 const struct rule_row across_rules[] = {
-    { RULE_R16, r16 },
-    { RULE_R29, r29 },
-    { RULE_R45, r45 },
-    { RULE_R52, r52 },
+    { RULE_R16, r16, true },
+    { RULE_R29, r29, false },
+    { RULE_R45, r45, false },
+    { RULE_R52, r52, false },
 };
 const size_t across_rule_count = ARRAY_LEN(across_rules);
 
@@ -261,5 +262,5 @@ static void across_media(struct look *l)
     }
 }
 
-const struct rule_row joint_rules[] = { { RULE_R49, across_media } };
+const struct rule_row joint_rules[] = { { RULE_R49, across_media, false } };
 const size_t joint_rule_count = ARRAY_LEN(joint_rules);

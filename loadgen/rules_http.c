@@ -177,7 +177,9 @@ static void r43(struct look *l)
         expect(l, l->p->is_ended && is_at_once(l), 0, "the ended list at once", "after %.3f s", seconds(waited_us(l)));
 }
 
-const struct rule_row blocking_rules[] = { { RULE_R37, r37 }, { RULE_R38, r38 }, { RULE_R39, r39 }, { RULE_R43, r43 } };
+const struct rule_row blocking_rules[] = {
+    { RULE_R37, r37, false }, { RULE_R38, r38, false }, { RULE_R39, r39, false }, { RULE_R43, r43, false }
+};
 const size_t blocking_rule_count = ARRAY_LEN(blocking_rules);
 
 /* -- delta updates -- */

@@ -305,9 +305,20 @@ static void r54(struct look *l)
     }
 }
 
+/* 4.4.3.6, 4.4.6.3 */
+static void r55(struct look *l)
+{
+    const bool says = l->p->is_iframes_only;
+    expect(l, says == l->list->is_iframes, 0,
+           "EXT-X-I-FRAMES-ONLY where EXT-X-I-FRAME-STREAM-INF points, and only there", "%s",
+           says ? "it in the list of a variant" : "none");
+}
+
 const struct rule_row list_rules[] = {
-    { RULE_R2, r2 },   { RULE_R3, r3 },   { RULE_R5, r5 },   { RULE_R10, r10 }, { RULE_R13, r13 }, { RULE_R14, r14 },
-    { RULE_R15, r15 }, { RULE_R21, r21 }, { RULE_R24, r24 }, { RULE_R25, r25 }, { RULE_R26, r26 }, { RULE_R27, r27 },
-    { RULE_R28, r28 }, { RULE_R32, r32 }, { RULE_R33, r33 }, { RULE_R35, r35 }, { RULE_R53, r53 }, { RULE_R54, r54 },
+    { RULE_R2, r2, true },    { RULE_R3, r3, true },    { RULE_R5, r5, true },    { RULE_R10, r10, true },
+    { RULE_R13, r13, true },  { RULE_R14, r14, true },  { RULE_R15, r15, true },  { RULE_R21, r21, true },
+    { RULE_R24, r24, false }, { RULE_R25, r25, false }, { RULE_R26, r26, false }, { RULE_R27, r27, false },
+    { RULE_R28, r28, false }, { RULE_R32, r32, false }, { RULE_R33, r33, false }, { RULE_R35, r35, false },
+    { RULE_R53, r53, false }, { RULE_R54, r54, false }, { RULE_R55, r55, true },
 };
 const size_t list_rule_count = ARRAY_LEN(list_rules);

@@ -82,7 +82,7 @@ void rules_of_frame_rate(struct look *l, const struct seen_segment *s)
 }
 
 /* 4.4.6.2: the largest bit rate of segments in a row that last between half and one and a half target durations. */
-static void note_peak(struct look *l)
+void list_note_peak(struct look *l)
 {
     struct seen_list *list = l->list;
     const uint64_t msn = l->segment->msn;
@@ -218,7 +218,7 @@ void rules_of_segment(struct look *l, struct seen_init *init)
     check_duration(l, media_main_track(&s->media));
     check_start(l);
     check_audio_frames(l);
-    note_peak(l);
+    list_note_peak(l);
     check_joints(l);
     run_rules(l, joint_rules, joint_rule_count);
     rules_of_whole_segment(l);
@@ -320,7 +320,7 @@ void rules_of_bandwidth(struct look *l)
     for (size_t i = 0; m && i < m->variant_count; i++) {
         const struct hls_variant *v = &m->variants[i];
         uint64_t own_bps = 0, audio_bps = 0;
-        if (v->is_iframes_only || !v->bandwidth_bps) continue;
+        if (!v->bandwidth_bps) continue;
         add_peak(l->c, v->uri, &own_bps);
         for (size_t k = 0; k < m->media_count; k++) {
             if (m->media[k].type == HLS_MEDIA_AUDIO && v->audio && !strcmp(m->media[k].group, v->audio))

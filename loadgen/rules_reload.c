@@ -35,7 +35,8 @@ static void r5(struct look *l)
            "%llu behind %llu", (unsigned long long)l->p->media_sequence, (unsigned long long)l->old->media_sequence);
     if (!l->p->segment_count) return;
     for (size_t i = 0; i < l->old->segment_count; i++) {
-        if (strcmp(l->old->segments[i].uri, l->p->segments[0].uri) || l->old->segments[i].range.is_set) continue;
+        const struct hls_range *was = &l->old->segments[i].range, *is = &l->p->segments[0].range;
+        if (strcmp(l->old->segments[i].uri, l->p->segments[0].uri) || was->first != is->first) continue;
         const uint64_t expected = l->old->segments[i].msn;
         expect(l, l->p->media_sequence == expected, l->p->sequence_line, "up by one for each URI that was removed",
                "%llu with %zu removed from %llu", (unsigned long long)l->p->media_sequence, i,
@@ -282,8 +283,9 @@ static void r46(struct look *l)
 }
 
 const struct rule_row reload_rules[] = {
-    { RULE_R4, r4 },   { RULE_R5, r5 },   { RULE_R6, r6 },   { RULE_R7, r7 },   { RULE_R8, r8 },
-    { RULE_R9, r9 },   { RULE_R11, r11 }, { RULE_R20, r20 }, { RULE_R21, r21 }, { RULE_R24, r24 },
-    { RULE_R27, r27 }, { RULE_R34, r34 }, { RULE_R35, r35 }, { RULE_R46, r46 },
+    { RULE_R4, r4, true },    { RULE_R5, r5, true },    { RULE_R6, r6, true },    { RULE_R7, r7, true },
+    { RULE_R8, r8, true },    { RULE_R9, r9, true },    { RULE_R11, r11, true },  { RULE_R20, r20, true },
+    { RULE_R21, r21, true },  { RULE_R24, r24, false }, { RULE_R27, r27, false }, { RULE_R34, r34, false },
+    { RULE_R35, r35, false }, { RULE_R46, r46, true },
 };
 const size_t reload_rule_count = ARRAY_LEN(reload_rules);

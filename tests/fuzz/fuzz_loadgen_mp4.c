@@ -4,11 +4,11 @@
 #include <string.h>
 #include <weir/loadgen/mp4_reader.h>
 
-static void use_media(const struct mp4_init *init, const uint8_t *data, size_t bytes)
+static void use_media(const struct mp4_init *init, const uint8_t *data, size_t bytes, enum mp4_depth depth)
 {
     struct mp4_media *m;
     struct mp4_span span;
-    if (mp4_media_read(init, data, bytes, MP4_WHOLE, &m) == WEIR_NOMEM) return;
+    if (mp4_media_read(init, data, bytes, depth, &m) == WEIR_NOMEM) return;
     for (size_t i = 0; i < m->fragment_count; i++) {
         const struct mp4_fragment *f = &m->fragments[i];
         if (!f->track || f->track < init->tracks || f->track >= init->tracks + init->track_count) abort();
@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (err == WEIR_NOMEM) return 0;
     if (!err && !init->track_count) abort();
     if (!mp4_init_same(init, init)) abort();
-    use_media(err ? &fixed : init, data + 2 + head, bytes - 2 - head);
+    use_media(err ? &fixed : init, data + 2 + head, bytes - 2 - head, MP4_WHOLE);
+    use_media(err ? &fixed : init, data + 2 + head, bytes - 2 - head, MP4_PICTURE);
     mp4_init_destroy(init);
     return 0;
 }

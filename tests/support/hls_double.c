@@ -25,9 +25,11 @@
 
 struct rendition {
     const char *name;
-    bool is_audio;
+    bool is_audio, is_pictures;
 };
-static const struct rendition renditions[] = { { "v0", false }, { "v1", false }, { "a", true } };
+static const struct rendition renditions[] = {
+    { "v0", false, false }, { "v1", false, false }, { "a", true, false }, { "i", false, true }
+};
 
 static enum double_act act_of(const struct hls_double *d)
 {
@@ -126,8 +128,10 @@ static bool is_behind_break(const struct hls_double *d, unsigned segment)
 
 static bool has_parts(const struct hls_double *d, const struct rendition *r)
 {
-    return is(d, DOUBLE_LL) && !(r->is_audio && act_of(d) == ACT_AUDIO_NO_PARTS);
+    return is(d, DOUBLE_LL) && !r->is_pictures && !(r->is_audio && act_of(d) == ACT_AUDIO_NO_PARTS);
 }
+
+enum { RENDITIONS = ARRAY_LEN(renditions) };
 
 /* -- playlists -- */
 
@@ -178,12 +182,26 @@ static void write_part(struct render *s, unsigned segment, unsigned part)
                  is_gap(s, segment) && act_of(s->d) != ACT_GAP_PARTS_PLAIN ? ",GAP=YES" : "");
 }
 
+static void describe_run(const struct hls_double *d, const struct rendition *r, unsigned segment, unsigned part,
+                         bool is_part, struct double_run *run);
+
+/* The front of the video's segment, up to the end of its first picture. */
+static void write_picture(struct render *s, unsigned segment)
+{
+    struct double_run run;
+    describe_run(s->d, &renditions[0], segment, 0, false, &run);
+    const int more = act_of(s->d) == ACT_PICTURE_CUT ? -4 : act_of(s->d) == ACT_PICTURE_LONG ? 4 : 0;
+    write_format(&s->w, "#EXTINF:2.00000,\n#EXT-X-BYTERANGE:%d@0\n../v0/seg-%u.m4s\n",
+                 (int)double_first_frame_end(&run) + more, FIRST_MSN + segment);
+}
+
 static void write_tags(struct render *s, unsigned segment, bool is_first)
 {
     const bool begins = is(s->d, DOUBLE_BREAK) && segment == BREAK_AT;
     if (begins && act_of(s->d) != ACT_TIMES_FALL) write_text(&s->w, "#EXT-X-DISCONTINUITY\n");
     if ((begins || is_first) && !is(s->d, DOUBLE_TS))
-        write_format(&s->w, "#EXT-X-MAP:URI=\"init-%d.mp4\"\n", is_behind_break(s->d, segment));
+        write_format(&s->w, "#EXT-X-MAP:URI=\"%sinit-%d.mp4\"\n", s->r->is_pictures ? "../v0/" : "",
+                     is_behind_break(s->d, segment));
 }
 
 static void write_segment(struct render *s, unsigned segment, bool is_first)
@@ -197,6 +215,10 @@ static void write_segment(struct render *s, unsigned segment, bool is_first)
     write_tags(s, segment, is_first);
     if (!is_odd_place) write_date(s, segment);
     if (is_gap(s, segment)) write_text(&s->w, "#EXT-X-GAP\n");
+    if (s->r->is_pictures) {
+        write_picture(s, segment);
+        return;
+    }
     for (unsigned i = 0; lists_parts && i < parts; i++) {
         write_part(s, segment, i);
         if (i == 0 && is_odd_place) write_date(s, segment);
@@ -212,11 +234,12 @@ static void write_head(struct render *s)
     const enum double_act act = act_of(s->d);
     const bool is_low = has_parts(s->d, s->r);
     write_format(&s->w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n",
-                 is(s->d, DOUBLE_LL)   ? 9
-                 : is(s->d, DOUBLE_TS) ? 3
-                                       : 6,
+                 is(s->d, DOUBLE_LL) && !s->r->is_pictures ? 9
+                 : is(s->d, DOUBLE_TS)                     ? 3
+                                                           : 6,
                  TARGET_S);
-    if (is(s->d, DOUBLE_LL))
+    if (s->r->is_pictures) write_text(&s->w, "#EXT-X-I-FRAMES-ONLY\n");
+    if (is(s->d, DOUBLE_LL) && !s->r->is_pictures)
         write_format(&s->w,
                      "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%s,HOLD-BACK=6,CAN-SKIP-UNTIL=12\n",
                      act == ACT_CONTROL_DIFFERS && s->r->is_audio ? "1.8" : "1.5");
@@ -237,16 +260,17 @@ static unsigned rendition_count(const struct hls_double *d, const struct renditi
     list[count++] = &renditions[0];
     if (is(d, DOUBLE_TWO_VIDEOS)) list[count++] = &renditions[1];
     if (!is(d, DOUBLE_NO_AUDIO | DOUBLE_TS)) list[count++] = &renditions[2];
+    if (is(d, DOUBLE_IFRAMES)) list[count++] = &renditions[3];
     return count;
 }
 
 static void write_reports(struct render *s)
 {
-    const struct rendition *list[3];
+    const struct rendition *list[RENDITIONS];
     const unsigned count = rendition_count(s->d, list);
     for (unsigned i = 0; i < count && act_of(s->d) != ACT_REPORT_NONE; i++) {
         unsigned segments, parts;
-        if (list[i] == s->r) continue;
+        if (list[i] == s->r || list[i]->is_pictures) continue;
         edge_at(s->d, list[i]->is_audio, s->now_us - (act_of(s->d) == ACT_REPORT_OLD ? 3000000 : 0), &segments, &parts);
         const unsigned msn = FIRST_MSN + (parts ? segments : segments - 1);
         const unsigned part = parts ? parts - 1 : part_count(s->d, list[i]->is_audio, segments - 1) - 1;
@@ -298,9 +322,9 @@ static void render_list(struct render *s, bool wants_delta)
 
 static void render_master(struct byte_writer *w, const struct hls_double *d)
 {
-    const struct rendition *list[3];
+    const struct rendition *list[RENDITIONS];
     const unsigned count = rendition_count(d, list);
-    const bool has_audio = list[count - 1]->is_audio;
+    const bool has_audio = !is(d, DOUBLE_NO_AUDIO | DOUBLE_TS);
     byte_writer_init(w, BODY_BYTES_MAX);
     write_text(w, "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     if (has_audio)
@@ -310,6 +334,13 @@ static void render_master(struct byte_writer *w, const struct hls_double *d)
             "index.m3u8\"\n");
     for (unsigned i = 0; i < count; i++) {
         if (list[i]->is_audio) continue;
+        if (list[i]->is_pictures) {
+            write_format(w,
+                         "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=20000,CODECS=\"avc1.64000a\",RESOLUTION=128x72,"
+                         "URI=\"%s/index.m3u8\"\n",
+                         list[i]->name);
+            continue;
+        }
         write_format(
             w, "#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS=\"avc1.64000a%s\",RESOLUTION=128x72,FRAME-RATE=25.000%s\n",
             has_audio || is(d, DOUBLE_TS) ? ",mp4a.40.2" : "", has_audio ? ",AUDIO=\"aac\"" : "");
@@ -486,18 +517,25 @@ static int64_t zero_ticks(const struct hls_double *d, const struct rendition *r,
     return zero;
 }
 
+static void describe_run(const struct hls_double *d, const struct rendition *r, unsigned segment, unsigned part,
+                         bool is_part, struct double_run *run)
+{
+    *run = (struct double_run){ .is_audio = r->is_audio,
+                                .zero_ticks = zero_ticks(d, r, segment),
+                                .sequence = segment * 10 + part + 1,
+                                .has_styp = part == 0,
+                                .act = act_of(d),
+                                .segment = segment,
+                                .is_part = is_part };
+    part_frames(d, r->is_audio, segment, part, &run->first, &run->end);
+}
+
 static void write_run(const struct hls_double *d, const struct rendition *r, unsigned segment, unsigned part,
                       bool is_part, struct byte_writer *w)
 {
-    struct double_run run = { .is_audio = r->is_audio,
-                              .zero_ticks = zero_ticks(d, r, segment),
-                              .sequence = segment * 10 + part + 1,
-                              .has_styp = part == 0,
-                              .act = act_of(d),
-                              .segment = segment,
-                              .is_part = is_part };
+    struct double_run run;
     size_t bytes;
-    part_frames(d, r->is_audio, segment, part, &run.first, &run.end);
+    describe_run(d, r, segment, part, is_part, &run);
     uint8_t *data = double_fragment(&run, &bytes);
     write_bytes(w, data, bytes);
     free(data);
@@ -612,7 +650,7 @@ void hls_double_ask(struct hls_double *d, const char *path, bool accepts_gzip, i
     static const char root[] = "/live/";
     const char *query = strchr(path, '?');
     const size_t bytes = query ? (size_t)(query - path) : strlen(path);
-    const struct rendition *list[3];
+    const struct rendition *list[RENDITIONS];
     const unsigned count = rendition_count(d, list);
     *out = (struct double_answer){ .ready_us = now_us,
                                    .done_us = now_us,
@@ -642,4 +680,17 @@ void hls_double_ask(struct hls_double *d, const char *path, bool accepts_gzip, i
             answer_file(d, list[i], file, now_us, out);
         return;
     }
+}
+
+void hls_double_cut(struct double_answer *a, uint64_t first, uint64_t last)
+{
+    if (a->status != 200) return;
+    if (first >= a->bytes) {
+        refuse(a, 416);
+        return;
+    }
+    const uint64_t end = last < a->bytes ? last + 1 : a->bytes;
+    memmove(a->body, a->body + first, end - first);
+    a->bytes = end - first;
+    a->status = 206;
 }

@@ -19,6 +19,7 @@ enum {
     DOUBLE_TLS = 128,         /* answers say that they came over TLS with HTTP/2 */
     DOUBLE_GAP = 256,         /* a GAP segment a few seconds in */
     DOUBLE_OPEN_WINDOW = 512, /* a window too short for delta updates is long */
+    DOUBLE_IFRAMES = 1024,    /* a list of the pictures that can be shown alone */
 };
 
 enum double_act {
@@ -107,6 +108,8 @@ enum double_act {
     ACT_TS_LENGTH,
     ACT_TS_GAP,
     ACT_TS_AUDIO_OFF,
+    ACT_PICTURE_CUT,
+    ACT_PICTURE_LONG,
 };
 
 enum double_fault_kind { FAULT_ACT = 1, FAULT_LIST_TEXT, FAULT_MASTER_TEXT, FAULT_INIT_BYTES, FAULT_MEDIA_BYTES };
@@ -148,6 +151,8 @@ void hls_double_init(struct hls_double *d, unsigned setup, const char *fault_nam
 /* path: with its query. ready_us INT64_MAX: no answer ever. */
 void hls_double_ask(struct hls_double *d, const char *path, bool accepts_gzip, int64_t now_us,
                     struct double_answer *out);
+/* Leaves the bytes first to last of a body (RFC 9110, 14.2). */
+void hls_double_cut(struct double_answer *a, uint64_t first, uint64_t last);
 
 /* -- hls_double_media.c: what the segments are made of -- */
 
@@ -166,6 +171,8 @@ struct double_run {
 /* malloc'ed. */
 uint8_t *double_init_segment(bool is_audio, unsigned which, bool has_edit, size_t *bytes);
 uint8_t *double_fragment(const struct double_run *run, size_t *bytes);
+/* Of that fragment, up to the end of its first frame. */
+size_t double_first_frame_end(const struct double_run *run);
 uint8_t *double_ts_segment(unsigned segment, int64_t zero_90k, enum double_act act, size_t *bytes);
 
 #endif

@@ -34,6 +34,11 @@
         name, rule, how, 0, FAULT_MEDIA_BYTES, ACT_NONE, box, NULL, NULL, 0, offset, value                             \
     }
 
+#define PICTURES(name, rule, in, search, replace)                                                                      \
+    {                                                                                                                  \
+        name, rule, BREAKS, DOUBLE_IFRAMES, FAULT_LIST_TEXT, ACT_NONE, search, replace, in, 0, 0, 0                    \
+    }
+
 enum { LL = DOUBLE_LL, TS = DOUBLE_TS };
 
 const struct double_fault double_faults[] = {
@@ -209,5 +214,15 @@ const struct double_fault double_faults[] = {
     ACT("ts-length", "C7", BREAKS, TS, ACT_TS_LENGTH),
     ACT("ts-gap", "C8", BREAKS, TS, ACT_TS_GAP),
     ACT("ts-audio-off", "C9", WARNS, TS, ACT_TS_AUDIO_OFF),
+    PICTURES("pictures-not-said", "R55", "i", "#EXT-X-I-FRAMES-ONLY\n", ""),
+    PICTURES("pictures-said-of-video", "R55", "v0", "#EXT-X-INDEPENDENT-SEGMENTS\n",
+             "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-I-FRAMES-ONLY\n"),
+    ACT("picture-cut", "R56", BREAKS, DOUBLE_IFRAMES, ACT_PICTURE_CUT),
+    ACT("picture-not-sync", "R56", BREAKS, DOUBLE_IFRAMES, ACT_NOT_SYNC),
+    ACT("picture-long", "R56", WARNS, DOUBLE_IFRAMES, ACT_PICTURE_LONG),
+    PICTURES("picture-extinf", "R57", "i", "#EXTINF:2.00000", "#EXTINF:1.90000"),
+    PICTURES("pictures-shifted", "R16", "i", "#EXT-X-PROGRAM-DATE-TIME:2026", "#EXT-X-PROGRAM-DATE-TIME:2025"),
+    { "pictures-bandwidth", "R48", BREAKS, DOUBLE_IFRAMES, FAULT_MASTER_TEXT, ACT_NONE, "=20000", "=200", NULL, 0, 0,
+      0 },
 };
 const size_t double_fault_count = sizeof double_faults / sizeof double_faults[0];

@@ -65,6 +65,10 @@ static void take_request(struct connection *c)
     c->has_answer = true;
     c->is_head_sent = false;
     hls_double_ask(&the_double, path, false, clock_now_us(), &c->answer);
+    const char *range = strstr(c->head, "\r\nRange: bytes=");
+    unsigned long long first, last;
+    if (range && range < end && sscanf(range, "\r\nRange: bytes=%llu-%llu", &first, &last) == 2)
+        hls_double_cut(&c->answer, first, last);
     const size_t used = (size_t)(end - c->head) + 4;
     memmove(c->head, c->head + used, c->head_bytes - used + 1);
     c->head_bytes -= used;

@@ -259,6 +259,15 @@ uint8_t *double_fragment(const struct double_run *run, size_t *bytes)
     return take(&w, bytes);
 }
 
+size_t double_first_frame_end(const struct double_run *run)
+{
+    size_t bytes, at = 0;
+    uint8_t *data = double_fragment(run, &bytes);
+    while (memcmp(data + at, "mdat", 4)) at++;
+    free(data);
+    return at + 4 + sample_bytes(run, run->first);
+}
+
 /* -- TS -- */
 
 enum { PID_PMT = 0x1000, PID_VIDEO = 0x100, PID_AUDIO = 0x101, PACKET = 188 };

@@ -66,6 +66,9 @@
     X(R52, MUST, "B.1", "all renditions have parts and stay within a part of each other")                              \
     X(R53, MUST, "HLS 4.4.5.2, 8", "EXT-X-SKIP at most once, with EXT-X-VERSION from 9 on")                            \
     X(R54, MUST, "HLS 6.2.1", "a part of a GAP segment has GAP=YES")                                                   \
+    X(R55, MUST, "HLS 4.4.3.6", "the list of an EXT-X-I-FRAME-STREAM-INF, and no other, has EXT-X-I-FRAMES-ONLY")      \
+    X(R56, MUST, "HLS 4.4.3.6", "each of its entries is one I-frame: whole, and no more (SHOULD)")                     \
+    X(R57, MUST, "HLS 4.4.3.6", "its EXTINF reaches from one I-frame to the next")                                     \
     X(V1, MUST, "BMFF 8.8", "moof has mfhd and traf with tfhd, tfdt and trun; one mdat follows")                       \
     X(V2, MUST, "BMFF 8.8.8", "sample sizes fill mdat")                                                                \
     X(V3, MUST, "BMFF 8.8.8", "data_offset points at the payload")                                                     \

@@ -105,8 +105,9 @@ const struct mp4_track *mp4_init_track(const struct mp4_init *init, enum media_k
 /* Codec configurations and timescales are the same: a player need not start anew. */
 bool mp4_init_same(const struct mp4_init *a, const struct mp4_init *b);
 
-/* TIMES: boxes alone, for who only plays; samples have no digest and are not looked into. */
-enum mp4_depth { MP4_TIMES = 1, MP4_WHOLE };
+/* TIMES: boxes alone, for who only plays; samples have no digest and are not looked into. PICTURE: the front of a segment as an I-frame
+ * playlist lists it (RFC 8216bis 4.4.3.6): the last mdat may be cut off, and samples that are not whole are left out. */
+enum mp4_depth { MP4_TIMES = 1, MP4_WHOLE, MP4_PICTURE };
 /* Reads a segment or a part. init must outlive the result. WEIR_NOMEM. WEIR_LIMIT: too many fragments or samples
  * (base/limits.h). WEIR_MALFORMED: no fragment could be read. *out is given unless WEIR_NOMEM. */
 WEIR_MUST_CHECK enum weir_err mp4_media_read(const struct mp4_init *init, const uint8_t *data, size_t bytes,

@@ -44,6 +44,7 @@ static void send_all(struct sim *s)
             .is_set = true, .id = q.id, .sent_us = s->now_us, .timeout_us = q.timeout_us, .is_head = q.is_head
         };
         hls_double_ask(&s->d, q.url + strlen(HOST), q.accepts_gzip, s->now_us + ROUND_TRIP_US / 2, &p->answer);
+        if (q.has_range) hls_double_cut(&p->answer, q.range_first, q.range_last);
     }
 }
 
@@ -169,6 +170,8 @@ static void right_streams_break_nothing(void **unused_state)
     expect_clean(DOUBLE_LL, true, PLAIN_RULES BOX_RULES LL_RULES);
     expect_clean(DOUBLE_LL | DOUBLE_TWO_VIDEOS | DOUBLE_BREAK | DOUBLE_OPEN_WINDOW | DOUBLE_TLS, true,
                  PLAIN_RULES BOX_RULES LL_RULES "R49 R51 R53");
+    expect_clean(DOUBLE_IFRAMES | DOUBLE_BREAK | DOUBLE_GAP, false, PLAIN_RULES BOX_RULES "R55 R56 R57");
+    expect_clean(DOUBLE_LL | DOUBLE_IFRAMES | DOUBLE_END, true, "R21 R55 R56 R57");
     expect_clean(DOUBLE_LL | DOUBLE_END, true, "R21 R43");
     expect_clean(DOUBLE_LL | DOUBLE_GAP, true, "R54");
 }

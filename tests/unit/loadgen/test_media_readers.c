@@ -91,6 +91,8 @@ static void read_exact(const struct mp4_init *init, const uint8_t *data, size_t 
     memcpy(exact, data, bytes);
     assert_int_not_equal(mp4_media_read(init, exact, bytes, MP4_WHOLE, &m), WEIR_NOMEM);
     mp4_media_destroy(m);
+    assert_int_not_equal(mp4_media_read(init, exact, bytes, MP4_PICTURE, &m), WEIR_NOMEM);
+    mp4_media_destroy(m);
     assert_int_not_equal(mp4_init_read(exact, bytes, &other), WEIR_NOMEM);
     mp4_init_destroy(other);
     assert_int_not_equal(ts_media_read(exact, bytes, &ts), WEIR_NOMEM);
@@ -141,6 +143,29 @@ static void a_cut_is_told(void **unused_state)
     free(data);
 }
 
+/* The front of a file up to the end of its first picture, as an I-frame playlist gives it. */
+static void a_picture_alone(void **unused_state)
+{
+    const struct double_run run = { .first = 50, .end = 60, .zero_ticks = 90000, .sequence = 7, .has_styp = true };
+    struct mp4_init *init = read_init(false);
+    struct mp4_media *m = NULL;
+    size_t bytes;
+    const size_t picture_end = double_first_frame_end(&run);
+    uint8_t *data = make_media(false, &bytes);
+    assert_in_range(picture_end, 1, bytes - 1);
+    assert_int_equal(mp4_media_read(init, data, picture_end, MP4_PICTURE, &m), WEIR_OK);
+    assert_int_equal(m->findings.broken, 0);
+    assert_int_equal(m->fragment_count, 1);
+    assert_int_equal(m->sample_count, 1);
+    assert_true(m->samples[0].is_sync);
+    assert_int_equal(m->samples[0].offset + m->samples[0].bytes, picture_end);
+    mp4_media_destroy(m);
+    assert_int_equal(mp4_media_read(init, data, picture_end - 1, MP4_PICTURE, &m), WEIR_MALFORMED);
+    mp4_media_destroy(m);
+    mp4_init_destroy(init);
+    free(data);
+}
+
 static void what_a_ts_segment_says(void **unused_state)
 {
     struct ts_media *m = NULL;
@@ -173,6 +198,7 @@ int main(void)
         cmocka_unit_test(what_a_fragment_says),
         cmocka_unit_test(cuts_and_changes_are_survived),
         cmocka_unit_test(a_cut_is_told),
+        cmocka_unit_test(a_picture_alone),
         cmocka_unit_test(what_a_ts_segment_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
