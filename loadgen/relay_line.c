@@ -24,10 +24,15 @@ bool relay_settings_read(struct relay_settings *s, const char *pair, size_t byte
         const char *name;
         double *share;
         int64_t *us;
-    } keys[] = { { "loss", &s->loss, NULL },           { "burst", &s->burst, NULL },
-                 { "duplicate", &s->duplicate, NULL }, { "reorder", &s->reorder, NULL },
-                 { "rate", &s->rate_kbps, NULL },      { "delay", NULL, &s->delay_us },
-                 { "jitter", NULL, &s->jitter_us },    { "queue", NULL, &s->queue_us } };
+    } keys[] = { { "loss", &s->loss, NULL },
+                 { "burst", &s->burst, NULL },
+                 { "burst_exact", &s->burst_exact, NULL },
+                 { "duplicate", &s->duplicate, NULL },
+                 { "reorder", &s->reorder, NULL },
+                 { "rate", &s->rate_kbps, NULL },
+                 { "delay", NULL, &s->delay_us },
+                 { "jitter", NULL, &s->jitter_us },
+                 { "queue", NULL, &s->queue_us } };
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         if (strcmp(name, keys[i].name) != 0) continue;
         if (keys[i].us)
@@ -54,14 +59,28 @@ void relay_chance_seed(struct relay_chance *c, uint64_t seed, int way)
     for (int i = 0; i < 8; i++) draw(c);
 }
 
-/* Gilbert: in the bad state everything is lost; it lasts `burst` packets on average. */
+/* With which a burst begins at a packet that could pass, for bursts of so many packets to be that share of all. */
+static double burst_chance(double packets, double share)
+{
+    return share >= 1 ? 1 : share / (packets * (1 - share));
+}
+
+/* In the bad state everything is lost. Gilbert: it lasts `burst` packets on average, and any length is possible; exact: it is
+ * counted. At least one packet passes between two bursts. */
 static bool is_lost(const struct relay_settings *s, struct relay_chance *c)
 {
     const double chance = draw(c), share = s->loss / 100;
     if (share <= 0) return false;
+    if (s->burst_exact >= 1) {
+        if (c->is_in_burst)
+            c->is_in_burst = c->left > 0;
+        else if ((c->is_in_burst = chance < burst_chance(s->burst_exact, share)))
+            c->left = (unsigned)s->burst_exact;
+        c->left -= c->is_in_burst;
+        return c->is_in_burst;
+    }
     if (s->burst <= 1) return chance < share;
-    const double leave = 1 / s->burst, enter = share >= 1 ? 1 : leave * share / (1 - share);
-    c->is_in_burst = c->is_in_burst ? chance >= leave : chance < enter;
+    c->is_in_burst = c->is_in_burst ? chance >= 1 / s->burst : chance < burst_chance(s->burst, share);
     return c->is_in_burst;
 }
 

@@ -7,6 +7,7 @@
 struct relay_chance { /* of one direction */
     uint64_t state;
     bool is_in_burst;
+    unsigned left; /* of a burst that is counted */
 };
 void relay_chance_seed(struct relay_chance *c, uint64_t seed, int way);
 

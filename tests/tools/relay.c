@@ -11,7 +11,9 @@
  *   jitter=10      ms, up to so much more; order is kept unless reorder is given
  *   reorder=1      percent of the packets (udp) that overtake those in front: they skip delay and jitter
  *   loss=1         percent of the packets (udp), each way
- *   burst=8        packets lost in a row, on average (Gilbert's model); with loss the share that is lost in all
+ *   burst=8        packets lost in a row, on average (Gilbert's model: one in three is longer, one in eight more than twice as long); with
+ *                  loss the share that is lost in all
+ *   burst_exact=8  the same with each burst of just so many packets
  *   duplicate=0    percent of the packets (udp) that come twice
  *   rate=5000      kbit/s each way, with a queue of queue=500 ms; what comes on top is lost (udp) or waits (tcp)
  *

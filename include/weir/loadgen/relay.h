@@ -12,13 +12,16 @@
 #include <weir/base/err.h>
 
 struct relay_settings {
-    double loss, burst, duplicate, reorder; /* percent, each way; burst: packets lost in a row, on average (Gilbert) */
-    int64_t delay_us, jitter_us;            /* each way; order is kept unless reorder lets one overtake */
-    double rate_kbps;                       /* each way; 0: no limit */
-    int64_t queue_us;                       /* in front of the rate: what comes on top is lost (UDP) or waits (TCP) */
+    double loss, duplicate, reorder; /* percent, each way */
+    double burst;                    /* packets lost in a row, on average (Gilbert); loss is the share in all */
+    double burst_exact;              /* the same, each burst of just so many; 0: burst holds */
+    int64_t delay_us, jitter_us;     /* each way; order is kept unless reorder lets one overtake */
+    double rate_kbps;                /* each way; 0: no limit */
+    int64_t queue_us;                /* in front of the rate: what comes on top is lost (UDP) or waits (TCP) */
 };
 void relay_settings_init(struct relay_settings *s); /* a perfect network */
-/* "loss=1", "delay=50" (ms), "jitter", "queue" (ms), "rate" (kbit/s), "burst", "duplicate", "reorder". false: not understood. */
+/* "loss=1", "delay=50" (ms), "jitter", "queue" (ms), "rate" (kbit/s), "burst", "burst_exact", "duplicate",
+ * "reorder". false: not understood. */
 bool relay_settings_read(struct relay_settings *s, const char *pair, size_t bytes);
 
 enum { RELAY_UP, RELAY_DOWN }; /* towards the target, and back */

@@ -1,6 +1,7 @@
 /* What chaos is made of: schedules that repeat, playlists that are followed, and lines that do the same to the n-th packet each time. */
 #include "hex.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <weir/loadgen/chaos_plan.h>
@@ -217,6 +218,28 @@ static void luck_is_the_same_each_time(void **unused_state)
     (void)unused_state;
 }
 
+struct burst_count {
+    unsigned lost, bursts, shortest, longest;
+};
+
+static struct burst_count count_bursts(const struct relay_settings *s, struct relay_line *l, struct relay_chance *c)
+{
+    struct burst_count n = { .shortest = UINT_MAX };
+    unsigned length = 0;
+    for (int i = 0; i < 100000; i++) {
+        if (relay_line_pass(s, c, l, true, 100, 0).is_lost) {
+            n.lost++;
+            length++;
+        } else if (length) {
+            n.bursts++;
+            if (length < n.shortest) n.shortest = length;
+            if (length > n.longest) n.longest = length;
+            length = 0;
+        }
+    }
+    return n;
+}
+
 static void bursts_and_rates(void **unused_state)
 {
     struct relay_settings s;
@@ -225,16 +248,16 @@ static void bursts_and_rates(void **unused_state)
     relay_settings_init(&s);
     s.loss = 3, s.burst = 8;
     relay_chance_seed(&c, 1, RELAY_DOWN);
-    unsigned lost = 0, bursts = 0;
-    bool was_lost = false;
-    for (int i = 0; i < 100000; i++) {
-        const bool is_lost = relay_line_pass(&s, &c, &l, true, 100, 0).is_lost;
-        lost += is_lost;
-        bursts += is_lost && !was_lost;
-        was_lost = is_lost;
-    }
-    assert_in_range(lost, 2500, 3500);
-    assert_in_range(lost * 10 / bursts, 70, 90);
+    struct burst_count n = count_bursts(&s, &l, &c); /* by Gilbert: of any length */
+    assert_in_range(n.lost, 2500, 3500);
+    assert_in_range(n.lost * 10 / n.bursts, 70, 90);
+    assert_int_equal(n.shortest, 1);
+    assert_true(n.longest > 24);
+    assert_true(relay_settings_read(&s, "burst_exact=8", 13));
+    n = count_bursts(&s, &l, &c);
+    assert_in_range(n.lost, 2500, 3500);
+    assert_int_equal(n.shortest, 8);
+    assert_int_equal(n.longest, 8);
     relay_settings_init(&s);
     s.rate_kbps = 8000; /* a byte each microsecond */
     s.queue_us = 5000;
