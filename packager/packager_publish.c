@@ -152,12 +152,12 @@ struct rungs_stream packager_rungs_stream(const struct packager *p)
                                   .segmenter = &p->segmenter };
 }
 
-void packager_set_rungs(struct packet_sink *sink, const struct packager_rung *rungs, size_t count, bool hides_video)
+void packager_set_rungs(struct packet_sink *sink, const struct packager_rung *rungs, size_t count, unsigned flags)
 {
     struct packager *p = (struct packager *)sink;
     rungs_set(p->rungs, rungs, count);
-    p->hides_video = hides_video;
-    p->knows_rungs = true;
+    p->hides_video = flags & PACKAGER_HIDES_VIDEO;
+    p->knows_rungs = !(flags & PACKAGER_MORE_RUNGS);
     packager_publish_changes(p);
     packager_update_multivariant(p);
 }

@@ -129,16 +129,17 @@ static void tell_hidden_sound(struct stream_ladder *s)
     packager_hide_audio(s->packager, hidden);
 }
 
-/* Where no rung is the source, players are not shown it, unless there is nothing else. Before the plan is known nothing is told: the packager
- * waits for it. */
+/* Where no rung is the source, players are not shown it, unless there is nothing else. Sound may be made before the plan is known: it has its
+ * place at once, and the packager is told that pictures follow. */
 static void tell_rungs(struct stream_ladder *s, bool is_new)
 {
     const bool hides = !s->has_passthrough && is_any_encoded(s);
     const bool awaits_plan = s->makes_pictures && s->has_video && !s->has_plan;
-    if (awaits_plan || (!is_new && hides == s->is_video_hidden)) return;
+    if (!is_new && hides == s->is_video_hidden) return;
     s->is_video_hidden = hides;
     s->sound_count = stream_sound_rungs(s->sound, s->rungs + s->picture_count);
-    packager_set_rungs(s->packager, s->rungs, s->picture_count + s->sound_count, hides);
+    packager_set_rungs(s->packager, s->rungs, s->picture_count + s->sound_count,
+                       (hides ? PACKAGER_HIDES_VIDEO : 0) | (awaits_plan ? PACKAGER_MORE_RUNGS : 0));
     for (size_t i = 0; i < PACKAGER_RUNGS_MAX; i++) {
         const size_t place = place_of(s, i);
         if (place != RUNG_HIDDEN && s->is_absent[i]) packager_set_rung_absent(s->packager, place);

@@ -34,14 +34,17 @@ CLIP_X264 = [*X264, "-g", "30", "-keyint_min", "30"]
 ALIVE = ("frames", "surfaces", "packets", "decoders", "scalers", "encoders", "threads")
 
 
-def make_clip(folder, seconds):
-    path = os.path.join(folder, "clip.flv")
+def setUpModule():
+    """One clip for all, longer than a slow machine may take with any of them: a test ends its publisher, never the clip."""
+    global folder, clip
+    folder = tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-")
+    unittest.addModuleCleanup(folder.cleanup)
+    clip = os.path.join(folder.name, "clip.flv")
     subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30", "-f", "lavfi", "-i",
-                    "sine=frequency=440:sample_rate=48000", "-t", str(seconds), *CLIP_X264, *AAC, path], check=True, timeout=60)
-    return path
+                    "sine=frequency=440:sample_rate=48000", "-t", "180", *CLIP_X264, *AAC, clip], check=True, timeout=120)
 
 
-def publish(url, clip):
+def publish(url):
     return ffmpeg(url, "-c", "copy", inputs=[["-i", clip]])
 
 
@@ -96,15 +99,14 @@ def first_pictures(server, name, rendition, count):
 
 class Ladder(unittest.TestCase):
     def test_three_renditions_over_a_reconnect_and_nothing_left(self):
-        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server(config=CONFIG) as server:
-            clip = make_clip(folder, 60)
+        with Server(config=CONFIG) as server:
             sent = set(packet_sums(clip))
             follower = Follower(lambda: server, "cam", (*RUNGS, "audio"))
             follower.start()
             # while nobody publishes there is nothing new to list, and so the clock rules do not hold
             check = Check(server, "cam", 120, allow=("R9", "R34"))
             self.addCleanup(check.__exit__, None, None, None)
-            with publish(server.rtmp("cam"), clip) as first:
+            with publish(server.rtmp("cam")) as first:
                 for rung in RUNGS:
                     wait_segments(server, "cam", rung, 4)
                 master = server.text("/live/cam/index.m3u8")
@@ -119,7 +121,7 @@ class Ladder(unittest.TestCase):
                 first.end(signal.SIGKILL)
             wait_for("the stream to be held", lambda: server.stream("cam")["state"] == "holding")
             before = cmaf.parse_playlist(playlist(server, "cam", "video")).segments[-1].sequence
-            with publish(server.rtmp("cam"), clip) as second:
+            with publish(server.rtmp("cam")) as second:
                 for rung in RUNGS:
                     wait_for(f"{rung} to go on", lambda r=rung: cmaf.parse_playlist(playlist(server, "cam", r)).segments[-1].sequence >= before + 3, 30)
                 check.end(early=True)
@@ -140,7 +142,7 @@ class Ladder(unittest.TestCase):
             self.assertEqual({flag for found in probes[1:] for _, _, flag in found}, {"K"})
             # what came in goes out, picture for picture
             entry = cmaf.parse_playlist(playlist(server, "cam", "video")).segments[-2]
-            path = os.path.join(folder, "source.mp4")
+            path = os.path.join(folder.name, "source.mp4")
             with open(path, "wb") as file:
                 file.write(b"".join(server.get(f"/live/cam/video/{uri}")[2] for uri in (entry.init, entry.uri)))
             self.assertLessEqual(set(packet_sums(path)), sent)
@@ -169,12 +171,12 @@ class Ladder(unittest.TestCase):
                     self.assertEqual(text.count("#EXT-X-RENDITION-REPORT:"), len(RUNGS))
 
     def test_without_the_source_only_what_is_encoded_is_shown(self):
-        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server(config=CONFIG) as server:
-            with publish(server.rtmp("x").replace("/live/", "/bare/"), make_clip(folder, 20)), Check(server, "../bare/x", 60) as check:
+        with Server(config=CONFIG) as server:
+            with publish(server.rtmp("x").replace("/live/", "/bare/")), Check(server, "../bare/x", 60) as check:
                 wait_for("the rung", lambda: "only/index.m3u8" in (server.text("/bare/x/index.m3u8") or ""))
                 wait_for("two segments of it", lambda: len(re.findall("#EXTINF", server.text("/bare/x/only/index.m3u8") or "")) > 2)
                 # a rung that is late joins
-                master = wait_for("both sounds", lambda: (lambda text: "opus" in text and text)(server.text("/bare/x/index.m3u8")))
+                master = wait_for("both sounds", lambda: (lambda text: "opus" in text and text)(server.text("/bare/x/index.m3u8")), 30)
                 self.assertEqual(set(re.findall(r"^(\w+)/index.m3u8$", master, re.M)), {"only"})
                 # two codecs of sound are two groups, and a variant with each (RFC 8216, 4.3.4.2)
                 self.assertEqual(set(re.findall(r'CODECS="avc1\.\w+,([\w.]+)"', master)), {"mp4a.40.2", "opus"})
@@ -183,12 +185,12 @@ class Ladder(unittest.TestCase):
                 self.assertEqual(server.counter("transcode_audio_frames_dropped") + server.counter("transcode_audio_silence_samples"), 0)
 
     def test_a_picture_is_made_while_somebody_looks(self):
-        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server(config=CONFIG) as server:
+        with Server(config=CONFIG) as server:
             address = "/sound/x/thumb.jpg"
-            with publish(server.rtmp("x").replace("/live/", "/sound/"), make_clip(folder, 20)):
+            with publish(server.rtmp("x").replace("/live/", "/sound/")):
                 status, headers, body = wait_for("a thumbnail", lambda: (lambda found: found[0] == 200 and found)(server.get(address)))
                 self.assertEqual((headers["content-type"], body[:2], body[-2:]), ("image/jpeg", b"\xff\xd8", b"\xff\xd9"))
-                path = os.path.join(folder, "thumb.jpg")
+                path = os.path.join(folder.name, "thumb.jpg")
                 with open(path, "wb") as file:
                     file.write(body)
                 size = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name,width,height", "-of", "csv=p=0", path], capture_output=True, text=True).stdout
@@ -206,8 +208,8 @@ class Ladder(unittest.TestCase):
 
     def test_a_full_machine_passes_through_and_says_so(self):
         config = "transcode: {share: 1}\nladder: [source, {name: dear, scale: 0.9, preset: slow}]\n"
-        with tempfile.TemporaryDirectory(prefix="weir-e2e-ladder-") as folder, Server("hls.segment=1s", "hls.window=6s", config=config) as server:
-            with publish(server.rtmp("x"), make_clip(folder, 20)):
+        with Server("hls.segment=1s", "hls.window=6s", config=config) as server:
+            with publish(server.rtmp("x")):
                 master = wait_for("the multivariant playlist", lambda: server.text("/live/x/index.m3u8"))
                 self.assertEqual(re.findall(r"^(\w+)/index.m3u8$", master, re.M), ["video"])
                 self.assertIn("ladder_refused", server.log())

@@ -285,7 +285,7 @@ static void start(struct life *l)
     l->sink = packager_create(l->edge, &l->policy, &config);
     assert_non_null(l->sink);
     if (l->has_rung) {
-        packager_set_rungs(l->sink, &(struct packager_rung){ .name = "rung" }, 1, false);
+        packager_set_rungs(l->sink, &(struct packager_rung){ .name = "rung" }, 1, 0);
         packager_set_rung_track(l->sink, 0, l->video);
     }
     memset(l->versions, 0, sizeof l->versions);

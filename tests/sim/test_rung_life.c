@@ -468,7 +468,7 @@ static void live(uint64_t seed, bool has_parts, bool is_calm, struct told *told)
         witnesses[i].next_samples = -1;
         if (i < RUNGS) l.rungs[i].witness = &witnesses[i];
     }
-    packager_set_rungs(l.packager, rungs, RUNGS, false);
+    packager_set_rungs(l.packager, rungs, RUNGS, 0);
     struct track *encoded = make_track(CODEC_H264, avc_configs[1]), *low = make_track(CODEC_AAC, "1208");
     for (size_t i = 0; i < RUNGS; i++) {
         l.rungs[i].keep_one_in = 1;

@@ -39,10 +39,13 @@ struct packager_rung {
     uint64_t ceiling_bps;                 /* video: what BANDWIDTH says of it; 0: what is measured */
     struct track_label label;             /* audio: what people are shown of it */
 };
-/* The rungs from now on; one that keeps its name goes on, and its kind must be the same. hides_video: the stream's own video is for
- * cutting alone. At most PACKAGER_RUNGS_MAX. Rung indices below are those of this list. */
-void packager_set_rungs(struct packet_sink *packager, const struct packager_rung *rungs, size_t count,
-                        bool hides_video);
+/* The rungs from now on; one that keeps its name goes on, wherever it stands in the list, and its kind must be the same. At most
+ * PACKAGER_RUNGS_MAX. Rung indices below are those of this list. */
+enum packager_rungs_flag {
+    PACKAGER_HIDES_VIDEO = 1 << 0, /* the stream's own video is for cutting alone */
+    PACKAGER_MORE_RUNGS = 1 << 1,  /* others will be told of: the multivariant playlist waits for them as well */
+};
+void packager_set_rungs(struct packet_sink *packager, const struct packager_rung *rungs, size_t count, unsigned flags);
 /* Audio tracks of the stream that the multivariant playlist does not name, since rungs stand in their place: bit n for track n. */
 void packager_hide_audio(struct packet_sink *packager, uint32_t tracks);
 /* Before its first packet, and when it changes: from its next segment on. A reference is taken. */

@@ -23,7 +23,7 @@ static void open_bench(struct ladder_bench *l, size_t count, bool hides_video)
     setup(&l->b);
     l->rung = make_track(CODEC_H264, BT709);
     l->hdr = make_track(CODEC_HEVC, PQ);
-    packager_set_rungs(l->b.sink, rungs, count, hides_video);
+    packager_set_rungs(l->b.sink, rungs, count, hides_video ? PACKAGER_HIDES_VIDEO : 0);
     packager_set_rung_track(l->b.sink, 0, l->rung);
     if (count > 1) packager_set_rung_track(l->b.sink, 1, l->rung);
 }
@@ -144,7 +144,7 @@ static void only_what_is_encoded_now_is_named(void **unused_state)
     /* it comes back at the next cut, and is named as soon as it has a segment */
     push_pictures(&l, 260, 450, 3, 1000);
     assert_int_equal(count(multivariant_of(&l.b), "#EXT-X-STREAM-INF"), 3);
-    packager_set_rungs(l.b.sink, rungs, 1, false);
+    packager_set_rungs(l.b.sink, rungs, 1, 0);
     assert_int_equal(count(multivariant_of(&l.b), "#EXT-X-STREAM-INF"), 2);
     assert_int_equal(number(text_of(&l.b, "360p"), "MEDIA-SEQUENCE:"),
                      number(text_of(&l.b, "video"), "MEDIA-SEQUENCE:"));
@@ -189,7 +189,7 @@ static void sound_of_a_ladder_stands_for_the_sources(void **unused_state)
     l.rung = make_track(CODEC_AAC, "1208");
     l.hdr = NULL;
     const struct packager_rung sound = { .name = "aac", .kind = MEDIA_AUDIO, .label = { .language = "de" } };
-    packager_set_rungs(l.b.sink, &sound, 1, false);
+    packager_set_rungs(l.b.sink, &sound, 1, 0);
     packager_hide_audio(l.b.sink, 1);
     packager_set_rung_track(l.b.sink, 0, l.rung);
     era(&l.b, l.b.video, l.b.audio, 0);

@@ -2,6 +2,7 @@
  * whole: segment n of a rung begins on the tick of the source's, or is a gap, and no number is missing. */
 #include "hex.h"
 
+#include "clicks.h"
 #include "fake_backend.h"
 #include "film.h"
 #include "hls_reader.h"
@@ -363,6 +364,72 @@ static void the_stream_moves_to_another_loop(void **state)
     end();
 }
 
+static bool is_sound_made(void)
+{
+    return transcode_read(transcoder_figures(transcoder), FIGURE_AUDIO_ENCODED) >= 20;
+}
+static bool is_sound_named(void)
+{
+    return strstr(multivariant(), "low/index.m3u8") != NULL;
+}
+
+/* From packet `from` on up to a time; the film's begins with it. */
+static size_t push_clicks(const struct clicks *sound, size_t from, int64_t start_90k, int64_t until_90k)
+{
+    for (; from < sound->count && start_90k + sound->packets[from].pts_90k < until_90k; from++) {
+        struct media_packet p = sound->packets[from];
+        p.era = house.era;
+        p.pts_90k = p.dts_90k = start_90k + p.pts_90k;
+        p.pts_samples += start_90k * sound->rate / 90000;
+        p.arrival_us = clock_now_us();
+        house.sink->push(house.sink, &p);
+    }
+    return from;
+}
+
+/* On a busy machine the coder of sound has its first packets out before the ladder has made its plan of the pictures. */
+static void sound_is_made_before_the_plan(void **state)
+{
+    static struct clicks sound;
+    struct config_path path = two_rungs;
+    path.audio = (struct config_audio){
+        .mode = AUDIO_RUNGS, .has_source = true, .rungs = { { .name = "low", .codec = CODEC_OPUS } }, .rung_count = 1
+    };
+    clicks_make(&sound, "aac", CODEC_AAC, 48000, 2);
+    const struct track_set tracks = { .video = film.track, .audio = { sound.track } };
+    const int64_t start_90k = film.packets[0].dts_90k;
+    begin(&path);
+    house.sink->tracks(house.sink, &tracks);
+    house.sink->era(house.sink, house.era, start_90k, wall_now(NULL));
+    size_t heard = push_clicks(&sound, 0, start_90k, start_90k + 90000);
+    wait_until(is_sound_made, "sound");
+    for (size_t i = 0; i < FRAMES; i++) {
+        struct media_packet p = film.packets[i];
+        p.era = house.era;
+        p.arrival_us = clock_now_us();
+        house.wall_us = 1800000000000000LL + p.dts_90k * 100 / 9;
+        house.sink->push(house.sink, &p);
+        if (!i) wait_until(has_an_encoder, "the ladder");
+        heard = push_clicks(&sound, heard, start_90k, p.dts_90k);
+        turn();
+    }
+    wait_until(is_sound_named, "the sound to be there to be played");
+    /* from the first picture on */
+    struct edge_snapshot *s = live_edge_acquire(house.edge, "low", 3);
+    static char text[1 << 16];
+    text[frozen_read(edge_snapshot_playlist(s, EDGE_PLAYLIST_FULL), 0, text, sizeof text - 1)] = 0;
+    edge_snapshot_unref(s);
+    struct hls_reader *list = calloc(1, sizeof *list);
+    hls_reader_init(list, "low");
+    hls_reader_read(list, text);
+    assert_int_equal(list->seen[0].msn, house.watched[0]->list.seen[0].msn);
+    for (size_t i = 0; i < list->count; i++) assert_false(list->seen[i].is_gap);
+    free(list);
+    leave();
+    end();
+    clicks_free(&sound);
+}
+
 static int set_up(void **state)
 {
     static const struct backend *const backends[] = { &fake_backend, &backend_cpu };
@@ -401,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup(a_decoder_fails_in_the_middle, before_each),
         cmocka_unit_test_setup(an_encoder_hangs, before_each),
         cmocka_unit_test_setup(nothing_can_be_encoded, before_each),
+        cmocka_unit_test_setup(sound_is_made_before_the_plan, before_each),
         cmocka_unit_test_setup(the_stream_moves_to_another_loop, before_each),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,5 +1,6 @@
 /* Audio made into another codec, rate and layout: a click is heard when it was heard in the source, a hole is silence and not a jump,
  * an era is its own, and nothing is left behind. */
+#include "clicks.h"
 #include "hex.h"
 
 #include <libavcodec/avcodec.h>
@@ -12,107 +13,15 @@
 #include <weir/transcode/audio_coder.h>
 
 #define PATIENCE_US (30 * 1000000LL)
-#define SECONDS 4
-#define CLICKS (SECONDS * 2) /* one each half second */
-#define PACKETS_MAX 1024
 
 static struct transcoder *transcoder;
-
-/* -- the source -- */
-
-struct sound {
-    struct track *track;
-    struct media_packet packets[PACKETS_MAX];
-    size_t count;
-    int rate;
-};
-
-static struct track *track_of(enum media_codec codec, const AVCodecContext *c)
-{
-    struct blob *config = NULL;
-    struct codec_facts facts;
-    const char *why = "";
-    const struct byte_span extra = { c->extradata, (size_t)c->extradata_size };
-    assert_int_equal(codec_config_from_wire(codec, extra, &config, &why), WEIR_OK);
-    assert_int_equal(codec_describe(codec, (struct byte_span){ blob_data(config), blob_bytes(config) }, &facts, &why),
-                     WEIR_OK);
-    struct track *t = track_create(&facts, config);
-    blob_unref(config);
-    return t;
-}
-
-static float sample_at(int64_t n, int rate)
-{
-    const int64_t in_half = n % (rate / 2);
-    return in_half < rate / 50 ? 0.7f * sinf((float)in_half * 2 * 3.14159265f * 1000 / (float)rate) : 0;
-}
-
-static void take(struct sound *s, AVCodecContext *c, AVPacket *p)
-{
-    while (!avcodec_receive_packet(c, p)) {
-        if (p->pts >= 0 && s->count < PACKETS_MAX) {
-            struct blob *b = blob_copy(p->data, (size_t)p->size);
-            s->packets[s->count++] = (struct media_packet){ .kind = MEDIA_AUDIO,
-                                                            .access = FRAME_IDR,
-                                                            .payload = { b, blob_data(b), blob_bytes(b) },
-                                                            .pts_samples = p->pts,
-                                                            .pts_90k = p->pts * 90000 / s->rate,
-                                                            .samples = (uint32_t)c->frame_size };
-        }
-        av_packet_unref(p);
-    }
-}
-
-static void make_sound(struct sound *s, const char *encoder, enum media_codec codec, int rate, int channels)
-{
-    const AVCodec *e = avcodec_find_encoder_by_name(encoder);
-    AVCodecContext *c = avcodec_alloc_context3(e);
-    AVPacket *p = av_packet_alloc();
-    *s = (struct sound){ .rate = rate };
-    c->sample_rate = rate;
-    c->sample_fmt = codec == CODEC_OPUS ? AV_SAMPLE_FMT_FLT : AV_SAMPLE_FMT_FLTP;
-    c->time_base = (AVRational){ 1, rate };
-    c->bit_rate = 96000 * channels;
-    c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    av_channel_layout_default(&c->ch_layout, channels);
-    assert_int_equal(avcodec_open2(c, e, NULL), 0);
-    for (int64_t at = 0; at < (int64_t)SECONDS * rate; at += c->frame_size) {
-        AVFrame *f = av_frame_alloc();
-        f->nb_samples = c->frame_size;
-        f->format = c->sample_fmt;
-        f->sample_rate = rate;
-        f->pts = at;
-        av_channel_layout_copy(&f->ch_layout, &c->ch_layout);
-        assert_int_equal(av_frame_get_buffer(f, 0), 0);
-        const bool is_planar = av_sample_fmt_is_planar(c->sample_fmt);
-        for (int i = 0; i < c->frame_size * channels; i++) {
-            const int n = is_planar ? i % c->frame_size : i / channels;
-            float *to = (float *)f->extended_data[is_planar ? i / c->frame_size : 0];
-            to[is_planar ? n : i] = sample_at(at + n, rate);
-        }
-        assert_int_equal(avcodec_send_frame(c, f), 0);
-        av_frame_free(&f);
-        take(s, c, p);
-    }
-    avcodec_send_frame(c, NULL);
-    take(s, c, p);
-    s->track = track_of(codec, c);
-    av_packet_free(&p);
-    avcodec_free_context(&c);
-}
-
-static void free_sound(struct sound *s)
-{
-    for (size_t i = 0; i < s->count; i++) blob_unref(s->packets[i].payload.blob);
-    track_unref(s->track);
-}
 
 /* -- what comes out -- */
 
 struct heard {
     pthread_mutex_t lock;
     struct track *track;
-    struct media_packet packets[PACKETS_MAX * 2];
+    struct media_packet packets[CLICKS_PACKETS_MAX * 2];
     size_t count;
     unsigned tracks, drains, absents;
 };
@@ -196,7 +105,7 @@ static void end(void)
     pthread_mutex_destroy(&heard.lock);
 }
 
-static void push(const struct sound *s, size_t from, size_t to, uint32_t era, int64_t shift_s)
+static void push(const struct clicks *s, size_t from, size_t to, uint32_t era, int64_t shift_s)
 {
     audio_coder_set_track(coder, s->track);
     for (size_t i = from; i < to && i < s->count; i++) {
@@ -297,8 +206,8 @@ static const struct {
 static void clicks_are_heard_when_they_were(void **state)
 {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct sound s;
-        make_sound(&s, cases[i].encoder, cases[i].codec, cases[i].rate, cases[i].channels);
+        struct clicks s;
+        clicks_make(&s, cases[i].encoder, cases[i].codec, cases[i].rate, cases[i].channels);
         begin(&cases[i].rung);
         push(&s, 0, s.count, 3, 10);
         drain(1);
@@ -309,37 +218,37 @@ static void clicks_are_heard_when_they_were(void **state)
         assert_int_equal(facts->channels,
                          cases[i].rung.channels ? cases[i].rung.channels : (uint32_t)cases[i].channels);
         check_times(0, heard.count, 3);
-        const int64_t worst_us = worst_click_us(0, heard.count, 1, CLICKS - 2, 10);
+        const int64_t worst_us = worst_click_us(0, heard.count, 1, CLICKS_COUNT - 2, 10);
         print_message("%s: %zu packets, a click at most %lld us off\n", cases[i].label, heard.count,
                       (long long)worst_us);
         assert_true(worst_us < 3000);
         end();
-        free_sound(&s);
+        clicks_free(&s);
     }
 }
 
 static void a_hole_is_silence(void **state)
 {
     const struct audio_rung_config rung = { .name = "low", .codec = CODEC_AAC, .sample_rate = 44100 };
-    struct sound s;
-    make_sound(&s, "aac", CODEC_AAC, 48000, 2);
+    struct clicks s;
+    clicks_make(&s, "aac", CODEC_AAC, 48000, 2);
     begin(&rung);
     push(&s, 0, 60, 1, 0);
     push(&s, 75, s.count, 1, 0);
     drain(1);
     check_times(0, heard.count, 1);
-    assert_true(worst_click_us(0, heard.count, 4, CLICKS - 5, 0) < 3000);
+    assert_true(worst_click_us(0, heard.count, 4, CLICKS_COUNT - 5, 0) < 3000);
     const int64_t silence = transcode_read(audio_coder_figures(coder), FIGURE_AUDIO_SILENCE);
     assert_true(silence > 14 * 1024 * 441 / 480 && silence < 16 * 1024 * 441 / 480);
     end();
-    free_sound(&s);
+    clicks_free(&s);
 }
 
 static void each_era_begins_anew(void **state)
 {
     const struct audio_rung_config rung = { .name = "aac", .codec = CODEC_AAC };
-    struct sound s;
-    make_sound(&s, "aac", CODEC_AAC, 48000, 2);
+    struct clicks s;
+    clicks_make(&s, "aac", CODEC_AAC, 48000, 2);
     begin(&rung);
     push(&s, 0, s.count / 2, 1, 0);
     push(&s, 0, s.count / 2, 2, 20); /* without a drain: the publisher's clock jumped */
@@ -355,15 +264,15 @@ static void each_era_begins_anew(void **state)
         assert_true(worst_click_us(at[era - 1], at[era], 1, 2, 20 * (era - 1)) < 3000);
     }
     end();
-    free_sound(&s);
+    clicks_free(&s);
 }
 
 static void another_source_goes_into_the_same_rung(void **state)
 {
     const struct audio_rung_config rung = { .name = "aac", .codec = CODEC_AAC, .sample_rate = 48000, .channels = 2 };
-    struct sound a, b;
-    make_sound(&a, "aac", CODEC_AAC, 48000, 2);
-    make_sound(&b, "libopus", CODEC_OPUS, 48000, 1);
+    struct clicks a, b;
+    clicks_make(&a, "aac", CODEC_AAC, 48000, 2);
+    clicks_make(&b, "libopus", CODEC_OPUS, 48000, 1);
     begin(&rung);
     push(&a, 0, a.count, 1, 0);
     push(&b, 0, b.count, 2, 10);
@@ -372,17 +281,17 @@ static void another_source_goes_into_the_same_rung(void **state)
     while (heard.packets[second].era == 1) second++;
     check_times(0, second, 1);
     check_times(second, heard.count, 2);
-    assert_true(worst_click_us(second, heard.count, 1, CLICKS - 2, 10) < 3000);
+    assert_true(worst_click_us(second, heard.count, 1, CLICKS_COUNT - 2, 10) < 3000);
     end();
-    free_sound(&a);
-    free_sound(&b);
+    clicks_free(&a);
+    clicks_free(&b);
 }
 
 static void rubbish_is_counted_and_passed_over(void **state)
 {
     const struct audio_rung_config rung = { .name = "aac", .codec = CODEC_AAC };
-    struct sound s;
-    make_sound(&s, "aac", CODEC_AAC, 48000, 2);
+    struct clicks s;
+    clicks_make(&s, "aac", CODEC_AAC, 48000, 2);
     for (size_t i = 40; i < 44; i++) {
         blob_unref(s.packets[i].payload.blob);
         struct blob *b = blob_create(64);
@@ -393,24 +302,24 @@ static void rubbish_is_counted_and_passed_over(void **state)
     push(&s, 0, s.count, 1, 0);
     drain(1);
     check_times(0, heard.count, 1);
-    assert_true(worst_click_us(0, heard.count, 3, CLICKS - 4, 0) < 3000);
+    assert_true(worst_click_us(0, heard.count, 3, CLICKS_COUNT - 4, 0) < 3000);
     assert_int_equal(transcode_read(audio_coder_figures(coder), FIGURE_DECODE_ERRORS), 4);
     end();
-    free_sound(&s);
+    clicks_free(&s);
 }
 
 static void ended_at_any_time(void **state)
 {
     const struct audio_rung_config rung = { .name = "aac", .codec = CODEC_AAC };
-    struct sound s;
-    make_sound(&s, "aac", CODEC_AAC, 48000, 2);
+    struct clicks s;
+    clicks_make(&s, "aac", CODEC_AAC, 48000, 2);
     for (size_t i = 0; i < 40; i++) {
         begin(&rung);
         if (i) push(&s, 0, i * 3, 1, 0);
         if (i % 3 == 0) audio_coder_drain(coder);
         end();
     }
-    free_sound(&s);
+    clicks_free(&s);
 }
 
 int main(void)
