@@ -22,7 +22,7 @@ struct branch {
 struct http_server {
     struct http_server_config config;
     struct page_assets assets;
-    struct acceptor *acceptor, *tls_acceptor;
+    struct acceptor *acceptor;
     struct branch *branches;
     _Atomic uint32_t connections;
 };
@@ -60,16 +60,10 @@ static bool on_admit(void *context, int fd, const struct sockaddr_storage *peer)
     return false;
 }
 
-static void on_arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer)
+static void on_arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer, bool is_tls)
 {
     struct http_server *s = context;
-    http_connection_start(&s->branches[loop_index].home, fd, peer, false);
-}
-
-static void on_tls_arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer)
-{
-    struct http_server *s = context;
-    http_connection_start(&s->branches[loop_index].home, fd, peer, true);
+    http_connection_start(&s->branches[loop_index].home, fd, peer, is_tls);
 }
 
 static void on_lost(void *context, const struct sockaddr_storage *peer)
@@ -106,7 +100,7 @@ enum weir_err http_server_create(struct http_server **out, const struct http_ser
     s->branches = calloc(config->loop_count, sizeof *s->branches);
     enum weir_err err = s->branches ? page_assets_init(&s->assets) : WEIR_NOMEM;
     for (size_t i = 0; !err && i < config->loop_count; i++) err = create_branch(s, i);
-    struct acceptor_config acceptor = {
+    const struct acceptor_config acceptor = {
         .loops = config->loops,
         .loop_count = config->loop_count,
         .context = s,
@@ -116,8 +110,6 @@ enum weir_err http_server_create(struct http_server **out, const struct http_ser
         .starved = on_starved,
     };
     if (!err) err = acceptor_create(&s->acceptor, &acceptor);
-    acceptor.arrived = on_tls_arrived;
-    if (!err && config->tls) err = acceptor_create(&s->tls_acceptor, &acceptor);
     if (err) {
         http_server_destroy(s);
         return err;
@@ -128,26 +120,24 @@ enum weir_err http_server_create(struct http_server **out, const struct http_ser
 
 enum weir_err http_server_listen(struct http_server *s, const char *address, uint16_t *bound_port)
 {
-    return acceptor_listen(s->acceptor, address, bound_port);
+    return acceptor_listen(s->acceptor, address, false, bound_port);
 }
 
 enum weir_err http_server_listen_tls(struct http_server *s, const char *address, uint16_t *bound_port)
 {
-    assert(s->tls_acceptor);
-    return acceptor_listen(s->tls_acceptor, address, bound_port);
+    assert(s->config.tls);
+    return acceptor_listen(s->acceptor, address, true, bound_port);
 }
 
 void http_server_stop_accepting(struct http_server *s)
 {
     acceptor_stop(s->acceptor);
-    acceptor_stop(s->tls_acceptor);
 }
 
 void http_server_destroy(struct http_server *s)
 {
     if (!s) return;
     acceptor_destroy(s->acceptor);
-    acceptor_destroy(s->tls_acceptor);
     for (size_t i = 0; s->branches && i < s->config.loop_count; i++) {
         struct branch *b = &s->branches[i];
         http_connections_close_all(&b->home);

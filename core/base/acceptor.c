@@ -11,7 +11,7 @@
 #include <weir/base/loop.h>
 #include <weir/base/net.h>
 
-#define LISTENERS_MAX 8
+#define LISTENERS_MAX 16
 #define ACCEPTS_PER_TURN 64
 #define STARVED_LOG_US (10 * 1000000LL)
 
@@ -19,6 +19,7 @@ struct listener {
     struct acceptor *acceptor;
     struct event *event;
     int fd;
+    bool is_tls;
 };
 
 struct acceptor {
@@ -35,6 +36,7 @@ struct acceptor {
 struct newcomer {
     size_t loop_index;
     int fd;
+    bool is_tls;
     struct sockaddr_storage peer;
 };
 
@@ -52,7 +54,7 @@ static void on_newcomer(void *context, void *message)
 {
     struct acceptor *a = context;
     struct newcomer *n = message;
-    a->config.arrived(a->config.context, n->loop_index, n->fd, &n->peer);
+    a->config.arrived(a->config.context, n->loop_index, n->fd, &n->peer, n->is_tls);
     free(n);
 }
 
@@ -71,11 +73,14 @@ static void refuse_starved(struct acceptor *a, int listen_fd)
     a->config.starved(a->config.context);
 }
 
-static void hand_over(struct acceptor *a, int fd, const struct sockaddr_storage *peer)
+static void hand_over(const struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
+    struct acceptor *a = l->acceptor;
     struct newcomer *n = malloc(sizeof *n);
     if (n) {
-        *n = (struct newcomer){ .loop_index = a->next_loop++ % a->config.loop_count, .fd = fd, .peer = *peer };
+        *n = (struct newcomer){
+            .loop_index = a->next_loop++ % a->config.loop_count, .fd = fd, .is_tls = l->is_tls, .peer = *peer
+        };
         if (loop_post(a->config.loops[n->loop_index], on_newcomer, a, n) == WEIR_OK) return;
     }
     free(n);
@@ -97,19 +102,20 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *context)
         if (fd < 0 && (errno == EMFILE || errno == ENFILE)) refuse_starved(a, (int)listen_fd);
         if (fd < 0) return;
         if (a->config.admit(a->config.context, fd, &peer))
-            hand_over(a, fd, &peer);
+            hand_over(l, fd, &peer);
         else
             close(fd);
     }
 }
 
-enum weir_err acceptor_listen(struct acceptor *a, const char *address, uint16_t *bound_port)
+enum weir_err acceptor_listen(struct acceptor *a, const char *address, bool is_tls, uint16_t *bound_port)
 {
     if (a->listener_count == LISTENERS_MAX) return WEIR_LIMIT;
     struct listener *l = &a->listeners[a->listener_count];
     const enum weir_err err = net_listen(address, &l->fd, bound_port);
     if (err) return err;
     l->acceptor = a;
+    l->is_tls = is_tls;
     l->event = event_new(loop_event_base(a->config.loops[0]), l->fd, EV_READ | EV_PERSIST, on_accept, l);
     if (!l->event || event_add(l->event, NULL)) {
         if (l->event) event_free(l->event);

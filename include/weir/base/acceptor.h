@@ -19,8 +19,8 @@ struct acceptor_config {
     void *context;
     /* On the first loop: whether to take this one. When false, the acceptor closes it. */
     bool (*admit)(void *context, int fd, const struct sockaddr_storage *peer);
-    /* On loops[loop_index]: the socket is the callee's. */
-    void (*arrived)(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer);
+    /* On loops[loop_index]: the socket is the callee's. is_tls: as its listener was given. */
+    void (*arrived)(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer, bool is_tls);
     /* On the first loop: admitted, but could not be handed over (it was closed). */
     void (*lost)(void *context, const struct sockaddr_storage *peer);
     /* On the first loop: one was refused for want of descriptors. */
@@ -28,8 +28,9 @@ struct acceptor_config {
 };
 
 WEIR_MUST_CHECK enum weir_err acceptor_create(struct acceptor **out, const struct acceptor_config *config);
-/* As net_listen. WEIR_LIMIT: more than 8 listeners. */
-WEIR_MUST_CHECK enum weir_err acceptor_listen(struct acceptor *a, const char *address, uint16_t *bound_port);
+/* As net_listen. is_tls is told to whoever arrives here. WEIR_LIMIT: more than 16 listeners. */
+WEIR_MUST_CHECK enum weir_err acceptor_listen(struct acceptor *a, const char *address, bool is_tls,
+                                              uint16_t *bound_port);
 void acceptor_stop(struct acceptor *a);    /* no more connections; NULL is fine */
 void acceptor_destroy(struct acceptor *a); /* NULL is fine */
 

@@ -340,12 +340,12 @@ static bool admit(void *context, int fd, const struct sockaddr_storage *peer)
     return false;
 }
 
-static void on_arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer)
+static void on_arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer, bool is_tls)
 {
     struct front *f = context;
     f->was_elsewhere |= !loop_is_current(f->loops[loop_index]);
     f->per_loop[loop_index]++;
-    if (write(fd, "hello", 5) == 5) note(&f->arrived);
+    if (write(fd, is_tls ? "tls--" : "plain", 5) == 5) note(&f->arrived);
     close(fd);
 }
 
@@ -375,16 +375,18 @@ static void sockets_go_to_the_loops_in_turn(void **state)
                                             .lost = on_lost,
                                             .starved = on_starved };
     struct acceptor *a;
-    uint16_t port = 0;
+    uint16_t port = 0, tls_port = 0;
     char got[8];
     for (int i = 0; i < 2; i++) assert_int_equal(loop_create(&f.loops[i], "test"), WEIR_OK);
     assert_int_equal(acceptor_create(&a, &config), WEIR_OK);
-    assert_int_equal(acceptor_listen(a, "127.0.0.1:0", &port), WEIR_OK);
-    assert_int_equal(acceptor_listen(a, "no-address", &port), WEIR_CONFIG);
+    assert_int_equal(acceptor_listen(a, "127.0.0.1:0", false, &port), WEIR_OK);
+    assert_int_equal(acceptor_listen(a, "127.0.0.1:0", true, &tls_port), WEIR_OK);
+    assert_int_equal(acceptor_listen(a, "no-address", false, &port), WEIR_CONFIG);
     for (int i = 0; i < 2; i++) assert_int_equal(loop_start(f.loops[i]), WEIR_OK);
     for (int i = 0; i < 10; i++) {
-        const int fd = dial(port);
-        assert_int_equal(recv(fd, got, sizeof got, MSG_WAITALL), 5);
+        const int fd = dial(i % 2 ? tls_port : port);
+        assert_int_equal(recv(fd, got, 5, MSG_WAITALL), 5);
+        assert_memory_equal(got, i % 2 ? "tls--" : "plain", 5);
         close(fd);
     }
     await(&f.arrived, 10);

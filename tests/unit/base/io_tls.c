@@ -122,7 +122,7 @@ static bool admit(void *context, int fd, const struct sockaddr_storage *peer)
     return true;
 }
 
-static void arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer)
+static void arrived(void *context, size_t loop_index, int fd, const struct sockaddr_storage *peer, bool is_tls)
 {
     struct server *s = context;
     struct guest *g = calloc(1, sizeof *g);
@@ -167,7 +167,7 @@ static void server_open(struct server *s, uint32_t handshakes_max)
                                               .lost = lost,
                                               .starved = starved };
     assert_int_equal(acceptor_create(&s->acceptor, &acceptor), WEIR_OK);
-    assert_int_equal(acceptor_listen(s->acceptor, "127.0.0.1:0", &s->port), WEIR_OK);
+    assert_int_equal(acceptor_listen(s->acceptor, "127.0.0.1:0", true, &s->port), WEIR_OK);
     assert_int_equal(loop_start(s->loop), WEIR_OK);
 }
 
