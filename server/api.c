@@ -166,6 +166,8 @@ static json_t *stream_json(struct house *h, struct live_edge *edge)
     set_number(o, "viewers", live_edge_viewers(edge, now_us));
     set_number(o, "uptime_s", started_us ? (uint64_t)(wall_us - (int64_t)started_us) / 1000000 : 0);
     if (last_us) set_number(o, "last_frame_ms_ago", (uint64_t)(now_us - (int64_t)last_us) / 1000);
+    set_number(o, "input_age_ms", figure_read(&f->input_age_ms));
+    set_number(o, "input_age_peak_ms", figure_read(&f->input_age_peak_ms));
     set_number(o, "bytes_in", figure_read(&f->bytes_in));
     set_number(o, "video_frames", figure_read(&f->video_frames));
     set_number(o, "audio_frames", figure_read(&f->audio_frames));

@@ -73,6 +73,8 @@ FIGURE_READER(frames_damage_dropped)
 FIGURE_READER(window_bytes)
 FIGURE_READER(dvr_gaps)
 FIGURE_READER(keyframe_interval_ms)
+FIGURE_READER(input_age_ms)
+FIGURE_READER(input_age_peak_ms)
 
 static uint64_t read_viewers(struct live_edge *e, int64_t now_us)
 {
@@ -112,6 +114,9 @@ static const struct stream_metric stream_metrics[] = {
       read_dvr_gaps },
     { "stream_window_bytes", "media bytes kept for players", "gauge", read_window_bytes },
     { "stream_keyframe_interval_ms", "last distance between keyframes", "gauge", read_keyframe_interval_ms },
+    { "stream_input_age_ms", "how much later the last frame came than the most punctual one of late", "gauge",
+      read_input_age_ms },
+    { "stream_input_age_peak_ms", "the most of that in the last one to two minutes", "gauge", read_input_age_peak_ms },
 };
 
 #define X(field, type, help)                                                                                           \

@@ -26,6 +26,8 @@ void stream_meter_note(struct stream_meter *m, struct edge_figures *figures, con
     m->last_frame_us = now_us;
     figure_add(&figures->bytes_in, packet->payload.bytes);
     figure_set(&figures->last_frame_us, (uint64_t)now_us);
+    figure_set(&figures->input_age_ms, (uint64_t)input_age_note(&m->age, packet->era, packet->dts_90k, now_us) / 1000);
+    figure_set(&figures->input_age_peak_ms, (uint64_t)input_age_peak_us(&m->age) / 1000);
     if (packet->kind == MEDIA_AUDIO) {
         figure_add(&figures->audio_frames, 1);
         return;

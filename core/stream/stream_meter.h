@@ -5,12 +5,15 @@
 #include <weir/media/packet.h>
 #include <weir/stream/live_edge.h>
 
+#include "input_age.h"
+
 struct stream_meter {
     int64_t window_start_us, last_frame_us;
     uint64_t bytes[MEDIA_AUDIO + 1];
     uint32_t frames;
     int64_t last_key_90k;
     uint32_t last_key_era;
+    struct input_age age;
 };
 
 void stream_meter_note(struct stream_meter *m, struct edge_figures *figures, const struct media_packet *packet);
