@@ -127,6 +127,8 @@ static void add_figures(struct crowd_figures *sum, const struct viewer_figures *
     sum->played_us += f->played_us;
     sum->stalled_us += f->stalled_us;
     if (f->longest_stall_us > sum->longest_stall_us) sum->longest_stall_us = f->longest_stall_us;
+    sum->av_compared += f->av_compared;
+    if (llabs(f->av_offset_us) > llabs(sum->av_offset_us)) sum->av_offset_us = f->av_offset_us;
     if (f->startup_us > sum->slowest_startup_us) sum->slowest_startup_us = f->startup_us;
     for (unsigned i = 0; i < VIEWER_FAULT_COUNT; i++) sum->faults[i] += f->faults[i];
 }

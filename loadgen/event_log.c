@@ -58,12 +58,12 @@ void event_log_publisher(struct event_log *l, const struct publisher_event *e)
 void event_log_totals(struct event_log *l, const char *event, const struct publishers_totals *t)
 {
     if (!l) return;
-    put(l, json_pack("{s:f,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "t", seconds(clock_wall_us()), "event",
-                     event, "live", (int)t->live, "waiting", (int)t->waiting, "ended", (int)t->ended, "frames",
-                     (json_int_t)t->frames, "bytes", (json_int_t)t->bytes, "dropped_frames",
-                     (json_int_t)t->dropped_frames, "lives", (json_int_t)t->lives, "losses", (json_int_t)t->losses,
-                     "refusals", (json_int_t)t->refusals, "queue_age_ms", (double)t->queue_age_us / 1e3,
-                     "queue_age_max_ms", (double)t->queue_age_max_us / 1e3));
+    put(l, json_pack("{s:f,s:s,s:i,s:i,s:i,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f}", "t", seconds(clock_wall_us()),
+                     "event", event, "live", (int)t->live, "waiting", (int)t->waiting, "ended", (int)t->ended, "frames",
+                     (json_int_t)t->frames, "bytes", (json_int_t)t->bytes, "packets", (json_int_t)t->packets,
+                     "dropped_frames", (json_int_t)t->dropped_frames, "lives", (json_int_t)t->lives, "losses",
+                     (json_int_t)t->losses, "refusals", (json_int_t)t->refusals, "queue_age_ms",
+                     (double)t->queue_age_us / 1e3, "queue_age_max_ms", (double)t->queue_age_max_us / 1e3));
 }
 
 void event_log_note(struct event_log *l, const char *event, const char *stream, const char *text)

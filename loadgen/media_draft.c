@@ -7,6 +7,8 @@
 #include <weir/loadgen/stamp.h>
 #include <weir/media/adts.h>
 
+#include "ts_loop.h"
+
 void media_draft_init(struct media_draft *d)
 {
     memset(d, 0, sizeof *d);
@@ -235,6 +237,17 @@ enum weir_err media_draft_loop(struct media_draft *d, int64_t loop_90k)
 
 /* -- the transport stream -- */
 
+/* Several audio frames are in one PES packet, and what is known is when the first of them is presented. */
+static const uint8_t *find_stamp(const uint8_t *packet, struct media_ts_piece *piece)
+{
+    int64_t pts_90k;
+    bool is_of_video;
+    if (piece->is_video) return stamp_find(packet, TS_PACKET_BYTES);
+    if (!ts_packet_pts(packet, &pts_90k, &is_of_video) || is_of_video) return NULL;
+    piece->pts_90k = pts_90k; /* in the stream's own time, until its origin is known */
+    return stamp_find_sound(packet, TS_PACKET_BYTES);
+}
+
 enum weir_err media_draft_piece(struct media_draft *d, struct byte_span packets, const struct media_item *item)
 {
     if (!packets.bytes) return WEIR_OK;
@@ -250,7 +263,9 @@ enum weir_err media_draft_piece(struct media_draft *d, struct byte_span packets,
     struct media_ts_piece piece = { .at = d->bytes.bytes,
                                     .packets = (uint32_t)(packets.bytes / TS_PACKET_BYTES),
                                     .dts_90k = item->dts_90k,
+                                    .pts_90k = item->dts_90k + item->cts_90k,
                                     .frame = item->frame,
+                                    .is_video = item->is_video,
                                     .is_key = item->is_video && item->is_key };
     for (size_t at = 0; at < packets.bytes; at += TS_PACKET_BYTES) {
         const uint8_t *p = packets.data + at;
@@ -258,7 +273,7 @@ enum weir_err media_draft_piece(struct media_draft *d, struct byte_span packets,
             uint8_t *counter = &d->counters[(p[1] & 0x1F) << 8 | p[2]];
             *counter = (*counter + 1) & 0x0F;
         }
-        const uint8_t *stamp = item->is_video && !piece.stamp_at ? stamp_find(p, TS_PACKET_BYTES) : NULL;
+        const uint8_t *stamp = piece.stamp_at ? NULL : find_stamp(p, &piece);
         if (stamp) piece.stamp_at = (uint32_t)(stamp - packets.data);
     }
     if (item->is_video && !piece.stamp_at)

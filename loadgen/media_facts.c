@@ -4,19 +4,31 @@
 
 #define STAMP_AT_MOST 4096 /* a stamp stands in front of the picture's slices */
 
-static void note_stamp(struct media_facts *out, const uint8_t *at)
+static void note_stamp(struct media_facts *out, const uint8_t *at, bool can_be_entered)
 {
     const struct stamp s = stamp_read(at);
     if (!out->stamp_count++) out->first_stamp = s;
-    if (out->stamp_count > 1 && s.frame != out->last_stamp.frame + 1) out->stamp_gaps++;
+    if (out->stamp_count > 1 && s.frame != out->last_stamp.frame + 1) {
+        out->stamp_gaps++;
+        out->unsound_gaps += !can_be_entered;
+    }
     out->last_stamp = s;
+}
+
+static void note_clock(struct track_clock *c, const struct mp4_track *track, const struct mp4_sample *sample,
+                       const uint8_t *at)
+{
+    const struct stamp s = stamp_read(at);
+    if (c->is_known || !s.wall_us || !track->timescale) return;
+    c->is_known = true;
+    c->shift_us = (int64_t)((__int128)sample->pts * 1000000 / track->timescale) - s.pts_us;
 }
 
 static void read_ts_stamps(const uint8_t *data, size_t bytes, struct media_facts *out)
 {
     const uint8_t *end = data + bytes, *at = data;
     while ((at = stamp_find(at, (size_t)(end - at)))) {
-        note_stamp(out, at);
+        note_stamp(out, at, true);
         at += STAMP_BYTES;
     }
 }
@@ -25,11 +37,15 @@ static void read_mp4_stamps(const struct mp4_media *m, const uint8_t *data, size
 {
     for (size_t i = 0; i < m->fragment_count; i++) {
         const struct mp4_fragment *f = &m->fragments[i];
-        for (size_t k = 0; f->track->kind == MEDIA_VIDEO && k < f->sample_count; k++) {
+        const bool is_video = f->track->kind == MEDIA_VIDEO;
+        for (size_t k = 0; k < f->sample_count && (is_video || !out->audio_clock.is_known); k++) {
             const struct mp4_sample *s = &m->samples[f->first_sample + k];
             if (s->offset > bytes || s->bytes > bytes - s->offset) continue;
-            const uint8_t *at = stamp_find(data + s->offset, s->bytes < STAMP_AT_MOST ? s->bytes : STAMP_AT_MOST);
-            if (at) note_stamp(out, at);
+            const size_t looked_at = s->bytes < STAMP_AT_MOST ? s->bytes : STAMP_AT_MOST;
+            const uint8_t *at = is_video ? stamp_find(data + s->offset, looked_at)
+                                         : stamp_find_sound(data + s->offset, looked_at);
+            if (at && is_video) note_stamp(out, at, s->is_sync);
+            if (at) note_clock(is_video ? &out->video_clock : &out->audio_clock, f->track, s, at);
         }
     }
 }

@@ -63,18 +63,26 @@ static enum weir_err open_mux(struct mux *m, struct media_draft *d)
     return result < 0 ? complain(d, WEIR_IO, "it does not begin", result) : WEIR_OK;
 }
 
-/* The item's bytes, a stamp in front of a picture's. */
+/* A stamp to be filled in. How long it is. */
+static size_t write_stamp(const struct media_draft *d, bool is_video, uint8_t out[4 + STAMP_NAL_BYTES_MAX])
+{
+    const struct stamp stamp = { 0 };
+    if (!is_video) {
+        stamp_write_sound(&stamp, out);
+        return STAMP_SOUND_BYTES;
+    }
+    const size_t bytes = stamp_write_nal(d->facts.video, &stamp, out + 4);
+    store_u32(out, (uint32_t)bytes);
+    return 4 + bytes;
+}
+
+/* The item's bytes behind a stamp. */
 static bool fill_packet(struct mux *m, const struct media_draft *d, const struct media_item *item)
 {
-    uint8_t nal[STAMP_NAL_BYTES_MAX];
-    const struct stamp stamp = { 0 };
-    const size_t stamp_bytes = item->is_video ? stamp_write_nal(d->facts.video, &stamp, nal) : 0;
-    const size_t before = stamp_bytes ? stamp_bytes + 4 : 0;
+    uint8_t head[4 + STAMP_NAL_BYTES_MAX];
+    const size_t before = write_stamp(d, item->is_video, head);
     if (av_new_packet(m->packet, (int)(before + item->bytes)) < 0) return false;
-    if (before) {
-        store_u32(m->packet->data, (uint32_t)stamp_bytes);
-        memcpy(m->packet->data + 4, nal, stamp_bytes);
-    }
+    memcpy(m->packet->data, head, before);
     memcpy(m->packet->data + before, d->bytes.data + item->at, item->bytes);
     m->packet->stream_index = item->is_video ? m->video->index : m->audio->index;
     m->packet->dts = item->dts_90k;
@@ -139,6 +147,9 @@ enum weir_err media_mux_ts(struct media_draft *d)
     enum weir_err err = open_mux(&m, d);
     if (!err) err = write_all(&m, d);
     if (!err) err = find_origin(d, from);
+    for (uint32_t i = 0; i < d->piece_count && !err; i++) {
+        if (!d->pieces[i].is_video && d->pieces[i].stamp_at) d->pieces[i].pts_90k -= d->ts_origin_90k;
+    }
     av_packet_free(&m.packet);
     if (m.context && m.context->pb) {
         uint8_t *data = NULL;

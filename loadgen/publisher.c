@@ -34,10 +34,13 @@ void publisher_advance(struct publisher *p, uint32_t count)
     p->round++;
 }
 
-struct stamp publisher_stamp(struct publisher *p)
+struct stamp publisher_stamp(struct publisher *p, bool is_video, int64_t pts_90k)
 {
+    struct stamp s = { .wall_us = clock_wall_us(), .pts_us = publisher_media_90k(p, pts_90k) * 100 / 9 };
+    if (!is_video) return s;
     atomic_fetch_add_explicit(&p->figures.frames, 1, RELAXED);
-    return (struct stamp){ .wall_us = clock_wall_us(), .frame = p->frame++ };
+    s.frame = p->frame++;
+    return s;
 }
 
 void publisher_note_age(struct publisher *p, int64_t age_us)

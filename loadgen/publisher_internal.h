@@ -82,7 +82,7 @@ struct publisher {
 
     struct {
         _Atomic int state;
-        _Atomic uint64_t frames, bytes, dropped_frames;
+        _Atomic uint64_t frames, bytes, packets, dropped_frames;
         _Atomic uint32_t lives, losses, refusals;
         _Atomic int64_t queue_age_us, queue_age_max_us;
     } figures;
@@ -112,7 +112,8 @@ struct publishers {
 int64_t publisher_media_90k(const struct publisher *p, int64_t dts_90k); /* as sent */
 int64_t publisher_due_us(const struct publisher *p, int64_t dts_90k);
 void publisher_advance(struct publisher *p, uint32_t count); /* to the next of count items */
-struct stamp publisher_stamp(struct publisher *p);
+/* Of a picture or of sound that is presented at pts_90k of its source. */
+struct stamp publisher_stamp(struct publisher *p, bool is_video, int64_t pts_90k);
 void publisher_note_age(struct publisher *p, int64_t age_us);
 void publisher_tell(struct publisher *p, enum publisher_event_kind kind, const char *text);
 /* due_us was moved outside of a tick. */

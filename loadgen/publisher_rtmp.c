@@ -9,6 +9,7 @@
 #include "publisher_internal.h"
 
 #define CHUNK_BYTES_DEFAULT 4096
+#define SOUND_STAMPED_EVERY 8 /* 171 ms: each part has one */
 
 static const struct media_item *item_at(const struct publisher *p)
 {
@@ -109,8 +110,10 @@ static void render(struct publisher *p)
     const int64_t dts_90k = publisher_media_90k(p, item->dts_90k);
     if (!p->is_started) rtmp_write_beginning(&p->rtmp.writer, w, p->source, (uint32_t)((dts_90k + 45) / 90));
     p->is_started = true;
-    const struct stamp stamp = item->is_video ? publisher_stamp(p) : (struct stamp){ 0 };
-    rtmp_write_item(&p->rtmp.writer, w, p->source, item, dts_90k, &stamp);
+    const bool is_stamped = item->is_video || item->frame % SOUND_STAMPED_EVERY == 0;
+    const struct stamp stamp = is_stamped ? publisher_stamp(p, item->is_video, item->dts_90k + item->cts_90k)
+                                          : (struct stamp){ 0 };
+    rtmp_write_item(&p->rtmp.writer, w, p->source, item, dts_90k, is_stamped ? &stamp : NULL);
 }
 
 /* Behind by more than it may be: to the keyframe that is due now. */

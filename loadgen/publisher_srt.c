@@ -109,7 +109,7 @@ static size_t render(struct publisher *p, uint8_t out[MESSAGE_BYTES])
     for (size_t at = 0; at < bytes; at += TS_PACKET_BYTES)
         ts_packet_renew(out + at, (unsigned)(p->round * counters[ts_packet_pid(out + at)]) & 0x0F, ticks);
     if (piece->stamp_at >= from && piece->stamp_at && piece->stamp_at < from + bytes) {
-        const struct stamp stamp = publisher_stamp(p);
+        const struct stamp stamp = publisher_stamp(p, piece->is_video, piece->pts_90k);
         stamp_renew(out + (piece->stamp_at - from), &stamp);
     }
     return bytes;
@@ -142,6 +142,7 @@ static bool send_piece(struct publisher *p, int64_t now_us)
             return false;
         }
         atomic_fetch_add_explicit(&p->figures.bytes, bytes, memory_order_relaxed);
+        atomic_fetch_add_explicit(&p->figures.packets, 1, memory_order_relaxed);
         p->srt.packet += (uint32_t)(bytes / TS_PACKET_BYTES);
     }
     advance(p);
@@ -153,7 +154,7 @@ static void leave_out(struct publisher *p, int64_t now_us)
     uint64_t dropped = 0;
     char text[48];
     do {
-        dropped += piece_at(p)->stamp_at != 0;
+        dropped += piece_at(p)->is_video;
         advance(p);
     } while (!(piece_at(p)->is_key || !media_source_facts(p->source)->video) ||
              publisher_due_us(p, piece_at(p)->dts_90k) + LOADGEN_BEHIND_US_MAX / 2 <= now_us);

@@ -297,6 +297,7 @@ void publishers_look(const struct publishers *g, uint32_t index, struct publishe
         .state = (enum publisher_state)atomic_load_explicit(&p->figures.state, RELAXED),
         .frames = atomic_load_explicit(&p->figures.frames, RELAXED),
         .bytes = atomic_load_explicit(&p->figures.bytes, RELAXED),
+        .packets = atomic_load_explicit(&p->figures.packets, RELAXED),
         .dropped_frames = atomic_load_explicit(&p->figures.dropped_frames, RELAXED),
         .lives = atomic_load_explicit(&p->figures.lives, RELAXED),
         .losses = atomic_load_explicit(&p->figures.losses, RELAXED),
@@ -316,6 +317,7 @@ void publishers_totals(const struct publishers *g, struct publishers_totals *out
         out->ended += f.state == PUBLISHER_IS_ENDED;
         out->waiting += f.state == PUBLISHER_IS_WAITING || f.state == PUBLISHER_IS_DIALING;
         out->frames += f.frames, out->bytes += f.bytes, out->dropped_frames += f.dropped_frames;
+        out->packets += f.packets;
         out->lives += f.lives, out->losses += f.losses, out->refusals += f.refusals;
         if (f.queue_age_us > out->queue_age_us) out->queue_age_us = f.queue_age_us;
         if (f.queue_age_max_us > out->queue_age_max_us) out->queue_age_max_us = f.queue_age_max_us;

@@ -199,6 +199,10 @@ void rtmp_write_item(struct rtmp_writer *w, struct byte_writer *out, const struc
     uint8_t head[9 + 4 + STAMP_NAL_BYTES_MAX] = { 0xAF, 1 };
     const int64_t dts_ms = to_ms(dts_90k);
     size_t bytes = 2;
+    if (!item->is_video && stamp) {
+        stamp_write_sound(stamp, head + 2);
+        bytes += STAMP_SOUND_BYTES;
+    }
     if (item->is_video) {
         const enum media_codec codec = media_source_facts(s)->video;
         bytes = video_head(head, codec, CODED_FRAMES, item->is_key, (int32_t)(to_ms(dts_90k + item->cts_90k) - dts_ms));

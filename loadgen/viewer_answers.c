@@ -157,13 +157,39 @@ static void note_arrival(struct feed *f, const struct check_answer *a, int64_t n
 static void check_frames(struct feed *f, const struct media_facts *m)
 {
     const bool is_broken = f->is_after_break || f->is_after_switch;
-    if (m->stamp_gaps || (f->has_frame && !is_broken && m->stamp_count && m->first_stamp.frame != f->next_frame))
+    const bool is_gap = f->has_frame && !is_broken && m->stamp_count && m->first_stamp.frame != f->next_frame;
+    if (m->unsound_gaps || (is_gap && !m->is_ts && !m->video.starts_with_keyframe))
+        viewer_blame(f->viewer, VIEWER_FAULT_UNSOUND,
+                     "%s: behind missing pictures goes on with one that is no keyframe", f->media_wish.url);
+    if (m->stamp_gaps || is_gap)
         viewer_blame(f->viewer, VIEWER_FAULT_FRAME_GAP,
                      "%s: pictures %llu to %llu of the publisher, with %u gaps, behind %llu", f->media_wish.url,
                      (unsigned long long)m->first_stamp.frame, (unsigned long long)m->last_stamp.frame, m->stamp_gaps,
                      (unsigned long long)f->next_frame - 1);
     f->has_frame = m->stamp_count != 0;
     f->next_frame = m->last_stamp.frame + 1;
+}
+
+static void note_clock(struct shown_clock *shown, const struct track_clock *clock, uint64_t dsn)
+{
+    if (clock->is_known) *shown = (struct shown_clock){ *clock, dsn };
+}
+
+/* Sound and picture come in pieces of their own; within an era each track's clock stands still, so which of them are compared does not matter. */
+static void compare_clocks(struct feed *f, const struct media_facts *m)
+{
+    struct viewer *v = f->viewer;
+    const struct wish *w = &f->media_wish;
+    note_clock(&v->picture, &m->video_clock, w->dsn);
+    note_clock(&v->sound, &m->audio_clock, w->dsn);
+    if (!m->audio_clock.is_known || !v->picture.clock.is_known || v->picture.dsn != v->sound.dsn) return;
+    const int64_t offset_us = v->sound.clock.shift_us - v->picture.clock.shift_us;
+    v->figures.av_compared++;
+    if (llabs(offset_us) > llabs(v->figures.av_offset_us)) v->figures.av_offset_us = offset_us;
+    if (llabs(offset_us) > AV_OFFSET_US_MAX)
+        viewer_blame(v, VIEWER_FAULT_AV_OFFSET,
+                     "%s: its sound is %.1f ms %s than its publisher meant it to the picture", w->url,
+                     (double)llabs(offset_us) / 1e3, offset_us > 0 ? "later" : "earlier");
 }
 
 static void lengthen(struct feed *f, int64_t lasts_us)
@@ -190,6 +216,7 @@ static void append(struct feed *f, const struct media_facts *m)
         f->has_origin = !m->is_ts;
     }
     check_frames(f, m);
+    compare_clocks(f, m);
     lengthen(f, lasts_us > 0 ? lasts_us : w->duration_us);
     if (m->stamp_count)
         f->stamp_end_us = m->last_stamp.wall_us + viewer_real_us(f->viewer, track_ticks_us(t, t->frame));

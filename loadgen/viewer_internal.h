@@ -8,6 +8,7 @@
 #define VIEWER_FEEDS 2 /* the variant, and its audio */
 #define VIEWER_RETRY_US 500000
 #define WALL_UNKNOWN INT64_MIN
+#define AV_OFFSET_US_MAX 25000 /* an AAC frame is 21 ms, and nobody sees less than two of them */
 
 /* A request on its way. */
 struct wish {
@@ -55,8 +56,15 @@ struct feed {
     int64_t start_us, frame_us, reorder_us; /* reorder: of presentation behind decoding */
 };
 
+/* The newest of a track's clock, and of which era it is. */
+struct shown_clock {
+    struct track_clock clock;
+    uint64_t dsn;
+};
+
 struct viewer {
     struct viewer_config config;
+    struct shown_clock picture, sound;
     char *url;
     struct object *master_object; /* NULL: not yet, or a media playlist is played */
     struct wish master_wish;

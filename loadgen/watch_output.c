@@ -60,13 +60,15 @@ static void write_figures(const struct crowd_figures *f, FILE *out)
         "\"begun\":%u,\"loading\":%u,\"playing\":%u,\"stalled\":%u,\"ended\":%u,\"failed\":%u,\"requests\":%llu,"
         "\"bytes\":%llu,"
         "\"segments\":%llu,\"parts\":%llu,\"switches\":%llu,\"discontinuities\":%llu,\"stalls\":%llu,\"played_s\":%.3f,"
-        "\"stalled_s\":%.3f,\"longest_stall_s\":%.3f,\"slowest_start_s\":%.3f,\"faults\":{",
+        "\"stalled_s\":%.3f,\"longest_stall_s\":%.3f,\"slowest_start_s\":%.3f,\"av_compared\":%llu,\"av_offset_ms\":%."
+        "1f,"
+        "\"faults\":{",
         f->viewers, f->states[VIEWER_LOADING], f->states[VIEWER_PLAYING], f->states[VIEWER_STALLED],
         f->states[VIEWER_ENDED], f->states[VIEWER_FAILED], (unsigned long long)f->requests,
         (unsigned long long)f->bytes, (unsigned long long)f->segments, (unsigned long long)f->parts,
         (unsigned long long)f->switches, (unsigned long long)f->discontinuities, (unsigned long long)f->stalls,
         (double)f->played_us / 1e6, (double)f->stalled_us / 1e6, (double)f->longest_stall_us / 1e6,
-        (double)f->slowest_startup_us / 1e6);
+        (double)f->slowest_startup_us / 1e6, (unsigned long long)f->av_compared, (double)f->av_offset_us / 1e3);
     for (unsigned i = 0; i < VIEWER_FAULT_COUNT; i++) {
         if (!f->faults[i]) continue;
         fprintf(out, "%s\"%s\":%llu", is_first ? "" : ",", viewer_fault_name(i), (unsigned long long)f->faults[i]);
@@ -193,6 +195,9 @@ void watch_write_end_text(const struct watch_end *e, FILE *out)
     write_percentiles("arrival", e->arrival, out);
     fprintf(out, "%-10s %llu, %.3f s of %.1f s played, longest %.3f s\n", "stalls", (unsigned long long)f->stalls,
             seconds(f->stalled_us), seconds(f->played_us), seconds(f->longest_stall_us));
+    if (f->av_compared)
+        fprintf(out, "%-10s at most %.1f ms from the picture, of %llu comparisons\n", "sound",
+                (double)f->av_offset_us / 1e3, (unsigned long long)f->av_compared);
     fprintf(out, "%-10s %u loading, %u playing, %u stalled, %u ended, %u failed; %llu switches, %llu discontinuities\n",
             "viewers", f->states[VIEWER_LOADING], f->states[VIEWER_PLAYING], f->states[VIEWER_STALLED],
             f->states[VIEWER_ENDED], f->states[VIEWER_FAILED], (unsigned long long)f->switches,

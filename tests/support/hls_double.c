@@ -526,7 +526,9 @@ static void describe_run(const struct hls_double *d, const struct rendition *r, 
                                 .has_styp = part == 0,
                                 .act = act_of(d),
                                 .segment = segment,
-                                .is_part = is_part };
+                                .is_part = is_part,
+                                .is_stamped = is(d, DOUBLE_STAMPED),
+                                .stamp_late_us = r->is_audio && is(d, DOUBLE_SOUND_EARLY) ? 100000 : 0 };
     part_frames(d, r->is_audio, segment, part, &run->first, &run->end);
 }
 

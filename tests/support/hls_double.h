@@ -20,6 +20,8 @@ enum {
     DOUBLE_GAP = 256,         /* a GAP segment a few seconds in */
     DOUBLE_OPEN_WINDOW = 512, /* a window too short for delta updates is long */
     DOUBLE_IFRAMES = 1024,    /* a list of the pictures that can be shown alone */
+    DOUBLE_STAMPED = 2048,    /* fMP4 with a publisher's stamps in pictures and sound (weir/loadgen/stamp.h) */
+    DOUBLE_SOUND_EARLY = 4096 /* the sound's stamps say that it is meant to be 100 ms later than it is */
 };
 
 enum double_act {
@@ -167,6 +169,8 @@ struct double_run {
     enum double_act act;
     unsigned segment; /* for acts that choose */
     bool is_part;
+    bool is_stamped;
+    int64_t stamp_late_us; /* what stamps say is so much later than what tfdt says */
 };
 /* malloc'ed. */
 uint8_t *double_init_segment(bool is_audio, unsigned which, bool has_edit, size_t *bytes);

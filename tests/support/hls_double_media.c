@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weir/base/bytes.h>
+#include <weir/loadgen/stamp.h>
 
 #include "hls_double.h"
 
 #define MEDIA_BYTES_MAX (1 << 20)
 #define TICKS (90000 / DOUBLE_FPS)
+#define STAMPS_FROM_US 1700000000000000 /* some day */
 
 /* x264's record of a 128x72 picture; the second one differs in a byte of a picture parameter set. */
 static const uint8_t avc_record[2][46] = {
@@ -163,14 +165,45 @@ static void write_nal(struct byte_writer *w, uint8_t type, int64_t number, size_
     for (size_t i = 1; i < bytes; i++) write_u8(w, (uint8_t)(0x80 | (number * 7 + (int64_t)i * 3)));
 }
 
+static struct stamp stamp_of(const struct double_run *run, int64_t frame)
+{
+    const int64_t us = run->is_audio ? frame * DOUBLE_AAC * 1000000 / DOUBLE_RATE : frame * 1000000 / DOUBLE_FPS;
+    return (struct stamp){ .wall_us = STAMPS_FROM_US + us,
+                           .frame = run->is_audio ? 0 : (uint64_t)frame,
+                           .pts_us = us + run->stamp_late_us };
+}
+
+static size_t stamp_bytes(const struct double_run *run)
+{
+    if (!run->is_stamped) return 0;
+    return run->is_audio ? STAMP_SOUND_BYTES : 4 + STAMP_NAL_BYTES_MAX - 1; /* H.264's header is a byte shorter */
+}
+
+static void write_stamp(struct byte_writer *w, const struct double_run *run, int64_t frame)
+{
+    uint8_t bytes[STAMP_NAL_BYTES_MAX];
+    const struct stamp stamp = stamp_of(run, frame);
+    if (!run->is_stamped) return;
+    if (run->is_audio) {
+        stamp_write_sound(&stamp, bytes);
+        write_bytes(w, bytes, STAMP_SOUND_BYTES);
+        return;
+    }
+    const size_t nal = stamp_write_nal(CODEC_H264, &stamp, bytes);
+    write_u32(w, (uint32_t)nal);
+    write_bytes(w, bytes, nal);
+}
+
 static size_t sample_bytes(const struct double_run *run, int64_t frame)
 {
-    if (run->is_audio) return 64;
-    return 4 + (is_key(run, frame) ? 400 : 120) + (run->act == ACT_NAL_SETS && is_key(run, frame) ? 4 + 6 : 0);
+    if (run->is_audio) return stamp_bytes(run) + 64;
+    return stamp_bytes(run) + 4 + (is_key(run, frame) ? 400 : 120) +
+           (run->act == ACT_NAL_SETS && is_key(run, frame) ? 4 + 6 : 0);
 }
 
 static void write_sample(struct byte_writer *w, const struct double_run *run, int64_t frame)
 {
+    write_stamp(w, run, frame);
     if (run->is_audio) {
         const bool is_other = run->act == ACT_PART_OTHER_SAMPLE && run->is_part && frame % 40 == 0;
         write_nal(w, is_other ? 0x22 : 0x21, frame, 64);

@@ -26,6 +26,8 @@ struct crowd_figures {
     uint32_t viewers, states[VIEWER_FAILED + 1]; /* by viewer_state; viewers: that have begun */
     uint64_t requests, bytes, segments, parts, stalls, switches, discontinuities;
     int64_t played_us, stalled_us, longest_stall_us;
+    uint64_t av_compared;
+    int64_t av_offset_us;       /* the largest, as viewer_figures */
     int64_t slowest_startup_us; /* -1: none has a picture yet */
     uint64_t faults[VIEWER_FAULT_COUNT];
 };

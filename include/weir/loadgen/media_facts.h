@@ -17,12 +17,20 @@ struct track_facts {
     int64_t frame;                         /* ticks of the longest */
 };
 
+/* Where a track's media stands: presentation time as served less as its publisher means it. */
+struct track_clock {
+    bool is_known;
+    int64_t shift_us;
+};
+
 struct media_facts {
     bool is_ts; /* times wrap at 33 bits */
     struct track_facts video, audio;
+    struct track_clock video_clock, audio_clock; /* by the first stamp of each; not told of TS */
     /* of its pictures, in the order of decoding; stamp_count 0: the publisher wrote none */
     struct stamp first_stamp, last_stamp;
     uint32_t stamp_count, stamp_gaps; /* gaps: pictures that are missing between them */
+    uint32_t unsound_gaps;            /* of these, behind which no keyframe comes; not told of TS */
 };
 
 /* init: NULL for TS. false: not media, or no track that can be told, or no memory. */

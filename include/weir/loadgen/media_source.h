@@ -50,9 +50,11 @@ struct media_item {
 struct media_ts_piece {
     uint64_t at;
     uint32_t packets;
-    uint32_t stamp_at; /* of the stamp within the piece; 0: has none */
+    uint32_t stamp_at; /* of the stamp within the piece, its picture's or its first audio frame's; 0: has none */
     int64_t dts_90k;
+    int64_t pts_90k; /* of what is stamped, from the beginning of the loop */
     uint32_t frame;
+    bool is_video;
     bool is_key; /* begins a picture that can be entered */
 };
 

@@ -71,6 +71,7 @@ enum publisher_state { PUBLISHER_IS_WAITING = 1, PUBLISHER_IS_DIALING, PUBLISHER
 struct publisher_figures {
     enum publisher_state state;
     uint64_t frames, bytes, dropped_frames;
+    uint64_t packets; /* over SRT, repetitions not counted */
     uint32_t lives, losses, refusals;
     int64_t queue_age_us, queue_age_max_us;
 };
@@ -78,7 +79,7 @@ struct publisher_figures {
 void publishers_look(const struct publishers *g, uint32_t index, struct publisher_figures *out);
 struct publishers_totals {
     uint32_t live, waiting, ended;
-    uint64_t frames, bytes, dropped_frames;
+    uint64_t frames, bytes, packets, dropped_frames;
     uint64_t lives, losses, refusals;
     int64_t queue_age_us, queue_age_max_us; /* of the worst */
 };

@@ -21,10 +21,12 @@
     X(TIME_GAP, "time_gap", "media that does not go on where the media before it ended")                               \
     X(MISALIGNED, "misaligned", "renditions that do not begin their segments on the same frame")                       \
     X(AV_APART, "av_apart", "audio and video of one number start apart")                                               \
+    X(AV_OFFSET, "av_offset", "sound earlier or later than its publisher meant it to the picture")                     \
     X(NO_KEYFRAME, "no_keyframe",                                                                                      \
       "a video segment without a keyframe first, where the list says INDEPENDENT-SEGMENTS")                            \
     X(TOO_LONG, "too_long", "a part longer than PART-TARGET, or a segment longer than TARGETDURATION")                 \
     X(FRAME_GAP, "frame_gap", "pictures that the publisher sent, and that are not there")                              \
+    X(UNSOUND, "unsound", "pictures that need one that is missing: behind a gap no keyframe comes")                    \
     X(FELL_OUT, "fell_out", "what comes next had left the playlist")                                                   \
     X(HOLE, "hole", "media that could not be fetched, and was left out")                                               \
     X(UNREADABLE, "unreadable", "a playlist or media that cannot be read")
@@ -56,6 +58,8 @@ struct viewer_figures {
     int64_t startup_us; /* from the first request to the first picture; -1: not yet */
     uint64_t requests, bytes, segments, parts, stalls, switches, discontinuities;
     int64_t played_us, stalled_us, longest_stall_us;
+    uint64_t av_compared; /* pieces of sound whose stamps were held against the picture's */
+    int64_t av_offset_us; /* the largest: above 0, the sound comes later than its publisher meant it to */
     uint64_t faults[VIEWER_FAULT_COUNT];
     enum viewer_fault first_kind;
     char first_fault

@@ -104,7 +104,7 @@ static void as_a_transport_stream(void **unused_state)
     struct media_source *s = make("test:64x64p25:gop=50", true);
     const int64_t loop_90k = media_source_facts(s)->loop_90k;
     const uint8_t *steps = media_source_ts_counters(s);
-    uint32_t count, stamps = 0;
+    uint32_t count, stamps = 0, sound_stamps = 0;
     const struct media_ts_piece *pieces = media_source_ts(s, &count);
     int expected[8192];
     memset(expected, -1, sizeof expected);
@@ -121,11 +121,18 @@ static void as_a_transport_stream(void **unused_state)
                 expected[pid] = (p[3] + 1) & 0x0F;
             }
             if (!pieces[i].stamp_at) continue;
-            stamps++;
-            assert_non_null(stamp_find(media_source_bytes(s, pieces[i].at + pieces[i].stamp_at), STAMP_BYTES));
+            const uint8_t *stamp = media_source_bytes(s, pieces[i].at + pieces[i].stamp_at);
+            if (pieces[i].is_video)
+                stamps++;
+            else
+                sound_stamps++;
+            assert_ptr_equal(pieces[i].is_video ? stamp_find(stamp, STAMP_BYTES) : stamp_find_sound(stamp, STAMP_BYTES),
+                             stamp);
+            assert_true(pieces[i].pts_90k >= 0 && pieces[i].pts_90k < loop_90k + 90000);
         }
     }
     assert_int_equal(stamps, 600);
+    assert_true(sound_stamps > 3 * 20); /* of each PES packet, in which some frames are */
     media_source_destroy(s);
     (void)unused_state;
 }

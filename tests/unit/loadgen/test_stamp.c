@@ -8,9 +8,10 @@
 
 static void a_stamp_reads_back(void **unused_state)
 {
-    static const struct stamp stamps[] = { { 0, 0 },
-                                           { 1795565071841429, 123456 },
-                                           { ((int64_t)1 << 56) - 1, ((uint64_t)1 << 35) - 1 } };
+    static const struct stamp stamps[] = { { 0, 0, 0 },
+                                           { 1795565071841429, 123456, 4115200000 },
+                                           { ((int64_t)1 << 56) - 1, ((uint64_t)1 << 35) - 1,
+                                             ((int64_t)1 << 56) - 1 } };
     for (size_t i = 0; i < ARRAY_LEN(stamps); i++) {
         for (enum media_codec codec = CODEC_H264; codec <= CODEC_HEVC; codec++) {
             uint8_t nal[100] = { 0 };
@@ -22,21 +23,40 @@ static void a_stamp_reads_back(void **unused_state)
             assert_non_null(at);
             assert_int_equal(stamp_read(at).wall_us, stamps[i].wall_us);
             assert_int_equal(stamp_read(at).frame, stamps[i].frame);
+            assert_int_equal(stamp_read(at).pts_us, stamps[i].pts_us);
+            assert_null(stamp_find_sound(nal, sizeof nal));
             for (size_t cut = 0; cut < 7 + bytes - 1; cut++) assert_null(stamp_find(nal, cut));
         }
     }
     (void)unused_state;
 }
 
+/* ISO 14496-3: three bits of element, four of instance, one of alignment, the length, and then the next element. */
+static void sound_has_one_of_its_own(void **unused_state)
+{
+    const struct stamp s = { 1795565071841429, 0, 21333 };
+    uint8_t frame[STAMP_SOUND_BYTES + 2] = { [STAMP_SOUND_BYTES] = 0x21, 0x10 };
+    stamp_write_sound(&s, frame);
+    assert_int_equal(frame[0] >> 5, 4); /* ID_DSE */
+    assert_int_equal(frame[0] & 1, 1);  /* aligned */
+    assert_int_equal(frame[1], STAMP_SOUND_BYTES - 2);
+    assert_null(stamp_find(frame, sizeof frame));
+    const uint8_t *at = stamp_find_sound(frame, sizeof frame);
+    assert_ptr_equal(at, frame + 2);
+    assert_int_equal(stamp_read(at).wall_us, s.wall_us);
+    assert_int_equal(stamp_read(at).pts_us, s.pts_us);
+    (void)unused_state;
+}
+
 static void what_only_looks_like_a_stamp_is_passed_over(void **unused_state)
 {
-    const struct stamp s = { 77, 5 };
+    const struct stamp s = { 77, 5, 9 };
     uint8_t data[200] = { 0 }, nal[STAMP_NAL_BYTES_MAX];
     stamp_write_nal(CODEC_H264, &s, nal);
     memcpy(data, nal + 3, 16); /* the UUID, and then zeros */
     memcpy(data + 60, nal + 3, STAMP_BYTES);
     assert_ptr_equal(stamp_find(data, sizeof data), data + 60);
-    const struct stamp t = { 78, 6 };
+    const struct stamp t = { 78, 6, 10 };
     stamp_renew(data + 60, &t);
     assert_int_equal(stamp_read(data + 60).wall_us, 78);
     assert_int_equal(stamp_read(data + 60).frame, 6);
@@ -99,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stamp_reads_back),
+        cmocka_unit_test(sound_has_one_of_its_own),
         cmocka_unit_test(what_only_looks_like_a_stamp_is_passed_over),
         cmocka_unit_test(counters_and_times_go_on),
         cmocka_unit_test(what_has_none_is_left_alone),

@@ -160,6 +160,10 @@ static void expect_watched(unsigned setup, const struct viewer_config *config, b
             assert_true(f->segments >= (setup & DOUBLE_END ? 3u : 12u) && !f->parts);
         if (setup & DOUBLE_BREAK) assert_true(f->discontinuities >= 1);
         if (config->switch_us) assert_true(f->switches >= 5);
+        if (setup & DOUBLE_STAMPED)
+            assert_true(f->av_compared > 10 && llabs(f->av_offset_us) <= 100);
+        else
+            assert_int_equal(f->av_compared, 0);
     }
     if (has_tags) assert_true(s.unwanted > 20);
     const struct object_cache_figures c = object_cache_figures(s.cache);
@@ -184,6 +188,8 @@ static void right_streams_are_watched(void **unused_state)
     expect_watched(DOUBLE_LL | DOUBLE_TWO_VIDEOS | DOUBLE_BREAK, &switching, true);
     expect_watched(DOUBLE_LL | DOUBLE_GAP, &plain, true);
     expect_watched(DOUBLE_LL | DOUBLE_END, &plain, true);
+    expect_watched(DOUBLE_STAMPED, &plain, true);
+    expect_watched(DOUBLE_STAMPED | DOUBLE_LL | DOUBLE_TWO_VIDEOS | DOUBLE_BREAK, &switching, true);
 }
 
 static const struct {
@@ -199,6 +205,9 @@ static const struct {
     { "video-shifted", DOUBLE_TWO_VIDEOS, VIEWER_FAULT_MISALIGNED },
     { "video-shifted", DOUBLE_TWO_VIDEOS | DOUBLE_LL, VIEWER_FAULT_MISALIGNED },
     { "audio-shifted", 0, VIEWER_FAULT_AV_APART },
+    { "audio-shifted", DOUBLE_STAMPED, VIEWER_FAULT_AV_OFFSET },
+    { NULL, DOUBLE_STAMPED | DOUBLE_SOUND_EARLY, VIEWER_FAULT_AV_OFFSET },
+    { NULL, DOUBLE_STAMPED | DOUBLE_SOUND_EARLY | DOUBLE_LL, VIEWER_FAULT_AV_OFFSET },
     { "not-sync", 0, VIEWER_FAULT_NO_KEYFRAME },
     { "part-too-long", DOUBLE_LL, VIEWER_FAULT_TOO_LONG },
     { "extinf-long", 0, VIEWER_FAULT_TOO_LONG },
@@ -222,7 +231,8 @@ static void each_planted_fault_is_found(void **unused_state)
             if (f->faults[planted[i].fault]) assert_true(f->first_fault[0]);
         }
         if (!found) {
-            print_error("%s: no %s\n", planted[i].name, viewer_fault_name(planted[i].fault));
+            print_error("%s, setup %u: no %s\n", planted[i].name ? planted[i].name : "-", planted[i].setup,
+                        viewer_fault_name(planted[i].fault));
             missed++;
         }
         end(&s);
