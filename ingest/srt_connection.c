@@ -69,6 +69,8 @@ static void end_publication(struct srt_connection *c, bool is_ours)
 {
     if (c->stream && is_ours) {
         srt_figures_read(&c->figures, c->watch.socket, srt_library_member(c->watch.socket));
+        /* libsrt tells nothing of a connection that is broken; but what it delivered since it was asked last has come */
+        if (c->messages_in > c->figures.packets) c->figures.packets = c->messages_in;
         srt_figures_publish(&c->figures, live_edge_figures(stream_edge(c->stream)));
         ts_intake_flush(c->intake, clock_now_us());
     }
