@@ -13,8 +13,9 @@
 #define MASTER_RETRY_US 250000
 #define LATENCY_US_MAX 86400000000 /* beyond, the dates are not of now */
 #define WAKE_US_MAX 500000
-#define START_LEVEL_US 250000  /* this much in front of the playhead is enough to begin with: a part */
-#define RESUME_LEVEL_US 500000 /* and this behind a stall */
+#define START_LEVEL_US 250000 /* this much in front of the playhead is enough to begin with: a part */
+#define RESUME_LEVEL_US                                                                                                \
+    500000 /* and this behind a stall; with parts, so much more than one: else each next part would come too late again */
 
 #define VIEWER_FAULT_TEXT(identifier, name, says) { name, says },
 static const struct {
@@ -176,12 +177,18 @@ static void note_stalled(struct viewer *v, int64_t now_us)
     v->looked_us = now_us;
 }
 
+static int64_t resume_level_us(const struct viewer *v)
+{
+    const struct feed *f = &v->feeds[0];
+    return RESUME_LEVEL_US + (feed_is_low_latency(f) && f->list->part_target_us > 0 ? f->list->part_target_us : 0);
+}
+
 static void stand(struct viewer *v, int64_t now_us)
 {
     note_stalled(v, now_us);
     if (is_over(v) && level_us(v) <= 0) {
         v->figures.state = VIEWER_ENDED;
-    } else if (is_over(v) || level_us(v) >= RESUME_LEVEL_US) {
+    } else if (is_over(v) || level_us(v) >= resume_level_us(v)) {
         v->figures.state = VIEWER_PLAYING;
     }
 }
