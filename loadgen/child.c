@@ -55,8 +55,9 @@ bool child_start(struct child *c, const char *const *argv, bool is_read, const c
 
 static bool read_more(struct child *c)
 {
+    if (c->out < 0) return false; /* nobody speaks there yet, or any more */
     if (!c->buffer) c->buffer = malloc(CHILD_LINE_BYTES_MAX);
-    if (c->out < 0 || !c->buffer) return false;
+    if (!c->buffer) return false;
     memmove(c->buffer, c->buffer + c->taken, c->bytes - c->taken);
     c->bytes -= c->taken;
     c->taken = 0;
