@@ -164,9 +164,8 @@ static void begin_network(struct chaos *c)
     struct relay *r = c->relay[c->event->victim % c->config.victims];
     struct relay_settings settings;
     relay_settings_init(&settings);
-    /* 200 ms to and fro; TCP has no loss of its own here, so it stops for as long as a lost packet would take */
     settings.delay_us = 100000;
-    settings.jitter_us = s->is_srt ? 20000 : 100000;
+    settings.jitter_us = 20000;
     settings.loss = 5;
     settings.burst = 4;
     relay_thread_lock(c->relays);

@@ -221,6 +221,7 @@ static void pass(struct client *c, int way, const uint8_t *data, size_t bytes, i
         r->stats.lost[way]++;
         return;
     }
+    r->stats.lost[way] += fate.is_again;
     for (unsigned i = 0; i < fate.copies; i++) {
         struct relay_cargo *cargo = malloc(sizeof *cargo + bytes);
         if (!cargo) {

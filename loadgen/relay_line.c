@@ -1,8 +1,12 @@
 #include "relay_line.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/base/err.h>
+
+#define TCP_PACKET_BYTES 1448
+#define TCP_RTO_US_MIN 200000 /* Linux's */
 
 void relay_settings_init(struct relay_settings *s)
 {
@@ -67,9 +71,9 @@ static double burst_chance(double packets, double share)
 
 /* In the bad state everything is lost. Gilbert: it lasts `burst` packets on average, and any length is possible; exact: it is
  * counted. At least one packet passes between two bursts. */
-static bool is_lost(const struct relay_settings *s, struct relay_chance *c)
+static bool is_lost(const struct relay_settings *s, struct relay_chance *c, double share)
 {
-    const double chance = draw(c), share = s->loss / 100;
+    const double chance = draw(c);
     if (share <= 0) return false;
     if (s->burst_exact >= 1) {
         if (c->is_in_burst)
@@ -82,6 +86,19 @@ static bool is_lost(const struct relay_settings *s, struct relay_chance *c)
     if (s->burst <= 1) return chance < share;
     c->is_in_burst = c->is_in_burst ? chance >= 1 / s->burst : chance < burst_chance(s->burst, share);
     return c->is_in_burst;
+}
+
+/* Of what one read of a TCP connection brought, at least one packet. */
+static double share_of_reads(double share, size_t bytes)
+{
+    const size_t packets = (bytes + TCP_PACKET_BYTES - 1) / TCP_PACKET_BYTES;
+    return 1 - pow(1 - share, (double)packets);
+}
+
+/* Until a lost packet has come again: a round trip, but no sender thinks one lost sooner than that. */
+static int64_t tcp_again_us(const struct relay_settings *s)
+{
+    return 2 * s->delay_us > TCP_RTO_US_MIN ? 2 * s->delay_us : TCP_RTO_US_MIN;
 }
 
 /* When something that comes now is through; -1: the queue is full. */
@@ -97,13 +114,16 @@ static int64_t through_at(const struct relay_settings *s, struct relay_line *l, 
 struct relay_fate relay_line_pass(const struct relay_settings *s, struct relay_chance *c, struct relay_line *l,
                                   bool is_udp, size_t bytes, int64_t now_us)
 {
-    struct relay_fate fate = { .is_lost = is_lost(s, c), .copies = 1 };
+    const double share = s->loss >= 100 ? 1 : s->loss / 100;
+    struct relay_fate fate = { .is_lost = is_lost(s, c, is_udp ? share : share_of_reads(share, bytes)), .copies = 1 };
     const double jitter = draw(c), overtake = draw(c), twice = draw(c);
     const int64_t through_us = through_at(s, l, is_udp, bytes, now_us);
     if (through_us < 0) fate.is_lost = true;
+    fate.is_again = fate.is_lost && !is_udp;
     if (!is_udp) fate.is_lost = false;
     if (fate.is_lost) return fate;
     fate.due_us = through_us + s->delay_us + (int64_t)(jitter * (double)s->jitter_us);
+    if (fate.is_again) fate.due_us += tcp_again_us(s);
     if (is_udp && overtake * 100 < s->reorder) {
         fate.due_us = through_us;
     } else {

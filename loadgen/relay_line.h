@@ -16,7 +16,7 @@ struct relay_line {      /* of one client's direction */
     int64_t last_due_us; /* order is kept */
 };
 struct relay_fate {
-    bool is_lost;
+    bool is_lost, is_again; /* again: lost, and sent again by TCP */
     int64_t due_us;
     unsigned copies;
 };

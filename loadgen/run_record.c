@@ -26,6 +26,7 @@ void run_record_init(struct run_record *r, const char *server)
     *r = (struct run_record){ .seconds = 0 };
     snprintf(r->server, sizeof r->server, "%s", server);
     r->totals.latency_p95_s = r->totals.arrival_p99_ms = r->totals.recovery_s = NAN;
+    for (size_t i = 0; i < SCENARIO_EXPECTATIONS_MAX; i++) r->totals.sums[i] = NAN;
 }
 
 void run_record_deinit(struct run_record *r)
@@ -152,6 +153,18 @@ static void forgive(struct run_record *r)
     if (mb && percent) mb->is_good = percent->is_good = mb->is_good || percent->is_good;
 }
 
+static void judge_expectations(struct run_record *r, const struct scenario *s)
+{
+    for (size_t i = 0; i < s->expectation_count && r->verdict_count < RUN_VERDICTS_MAX; i++) {
+        const struct scenario_expectation *e = &s->expectations[i];
+        const double got = e->of ? r->totals.sums[i] / r->totals.srt_packets : r->totals.sums[i];
+        const bool is_good = !isnan(got) && (isnan(e->least) || got >= e->least) && (isnan(e->most) || got <= e->most);
+        r->verdicts[r->verdict_count++] = (struct run_verdict){
+            .name = e->name, .says = e->says, .least = e->least, .most = e->most, .got = got, .is_good = is_good
+        };
+    }
+}
+
 void run_record_judge(struct run_record *r, const struct scenario *s)
 {
     const char *name;
@@ -163,10 +176,14 @@ void run_record_judge(struct run_record *r, const struct scenario *s)
         const double wanted = scenario_threshold(s, i);
         if (isnan(wanted)) continue;
         const double got = measured(r, s, name);
-        r->verdicts[r->verdict_count++] = (struct run_verdict){
-            .name = name, .says = scenario_threshold_says(i), .wanted = wanted, .got = got, .is_good = got <= wanted
-        };
+        r->verdicts[r->verdict_count++] = (struct run_verdict){ .name = name,
+                                                                .says = scenario_threshold_says(i),
+                                                                .least = NAN,
+                                                                .most = wanted,
+                                                                .got = got,
+                                                                .is_good = got <= wanted };
     }
+    judge_expectations(r, s);
     forgive(r);
     r->is_good = !r->broken[0];
     for (size_t i = 0; i < r->verdict_count; i++) r->is_good &= r->verdicts[i].is_good;

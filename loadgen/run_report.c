@@ -78,15 +78,19 @@ static void write_verdicts(const struct run_record *r, struct byte_writer *out)
         html_escape(r->broken, out);
         write_text(out, "</p>");
     }
-    write_text(out, "<div class=scroll><table><tr><th><th>threshold<th>at most<th>seen<th>what it is");
+    write_text(out, "<div class=scroll><table><tr><th><th>threshold<th>at least<th>at most<th>seen<th>what it is");
     for (size_t i = 0; i < r->verdict_count; i++) {
         const struct run_verdict *v = &r->verdicts[i];
-        write_format(out, "<tr><td class=%s>%s<td>%s<td class=n>", v->is_good ? "good" : "bad", v->is_good ? "✓" : "✗",
-                     v->name);
-        write_number(v->wanted, out);
+        write_format(out, "<tr><td class=%s>%s<td>", v->is_good ? "good" : "bad", v->is_good ? "✓" : "✗");
+        html_escape(v->name, out); /* what the scenario expects has a name and words of its own */
+        write_text(out, "<td class=n>");
+        write_number(v->least, out);
+        write_text(out, "<td class=n>");
+        write_number(v->most, out);
         write_text(out, "<td class=n>");
         write_number(v->got, out);
-        write_format(out, "<td class=soft>%s", v->says);
+        write_text(out, "<td class=soft>");
+        html_escape(v->says, out);
     }
     write_text(out, "</table></div>");
     if (r->memory.is_known) {

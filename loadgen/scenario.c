@@ -50,6 +50,7 @@ static const struct field publisher_fields[] = {
     NUMBER(scenario_publishers, "speed", speed, 0.1, 100),
     NUMBER(scenario_publishers, "start_ms", start_ms, 0, 1e13),
     NUMBER(scenario_publishers, "threads", threads, 1, 16),
+    NUMBER(scenario_publishers, "latency", latency, 20, 30000),
 };
 
 static const struct field viewer_fields[] = {
@@ -72,6 +73,21 @@ static const struct field event_fields[] = {
     NUMBER(scenario_event, "every", every, 0, LOADGEN_SECONDS_MAX),
     { "do", FIELD_ACT, offsetof(struct scenario_event, act), true, 0, 0 },
     TEXT(scenario_event, "run", run, false),
+    TEXT(scenario_event, "relay", relay, false),
+    TEXT(scenario_event, "line", line, false),
+    NUMBER(scenario_event, "stop", stop, 0, 3600),
+};
+
+static const struct field relay_fields[] = {
+    TEXT(scenario_relay, "name", name, true),  TEXT(scenario_relay, "to", to, true),
+    TEXT(scenario_relay, "line", line, false), NUMBER(scenario_relay, "seed", seed, 0, 1e15),
+    BOOL(scenario_relay, "udp", is_udp),
+};
+
+static const struct field expectation_fields[] = {
+    TEXT(scenario_expectation, "name", name, true),        TEXT(scenario_expectation, "says", says, false),
+    TEXT(scenario_expectation, "sum", sum, true),          TEXT(scenario_expectation, "of", of, false),
+    NUMBER(scenario_expectation, "least", least, 0, 1e15), NUMBER(scenario_expectation, "most", most, 0, 1e15),
 };
 
 static const struct field top_fields[] = {
@@ -135,13 +151,14 @@ static bool read_act(struct reader *r, const yaml_node_t *node, const char *text
     } acts[] = { { "kill-server", SCENARIO_KILL_SERVER },
                  { "stop-server", SCENARIO_STOP_SERVER },
                  { "stop-publishers", SCENARIO_STOP_PUBLISHERS },
+                 { "network", SCENARIO_NETWORK },
                  { "run", SCENARIO_RUN } };
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
         if (strcmp(acts[i].name, text) != 0) continue;
         *out = acts[i].act;
         return true;
     }
-    return fail(r, node, "do wants kill-server, stop-server, stop-publishers or run, not", text);
+    return fail(r, node, "do wants kill-server, stop-server, stop-publishers, network or run, not", text);
 }
 
 static bool read_value(struct reader *r, const yaml_node_t *node, const struct field *f, void *base)
@@ -238,6 +255,8 @@ static bool read_named(struct reader *r, const char *name, const yaml_node_t *ke
     static const struct scenario_publishers publishers = { .name = "load%d", .streams = 1, .speed = 1 };
     static const struct scenario_viewers viewers = { .streams = 1, .speed = 1, .wait = 20, .allow = "" };
     static const struct scenario_event event = { .act = 0 };
+    static const struct scenario_relay relay = { .line = "", .seed = 1 };
+    static const struct scenario_expectation expectation = { .says = "", .least = NAN, .most = NAN };
     const struct list lists[] = {
         { "servers", server_fields, COUNT(server_fields), sizeof server, SCENARIO_SERVERS_MAX, s->servers,
           &s->server_count, &server },
@@ -249,6 +268,10 @@ static bool read_named(struct reader *r, const char *name, const yaml_node_t *ke
           &s->viewer_count, &viewers },
         { "events", event_fields, COUNT(event_fields), sizeof event, SCENARIO_EVENTS_MAX, s->events, &s->event_count,
           &event },
+        { "relays", relay_fields, COUNT(relay_fields), sizeof relay, SCENARIO_RELAYS_MAX, s->relays, &s->relay_count,
+          &relay },
+        { "expect", expectation_fields, COUNT(expectation_fields), sizeof expectation, SCENARIO_EXPECTATIONS_MAX,
+          s->expectations, &s->expectation_count, &expectation },
     };
     if (!strcmp(name, "thresholds"))
         return read_mapping(r, value, threshold_fields, COUNT(threshold_fields), &s->thresholds);
@@ -259,11 +282,44 @@ static bool read_named(struct reader *r, const char *name, const yaml_node_t *ke
     if (!f)
         return fail(
             r, key,
-            "no key here (keys: name about seconds warm_up settle rehearse interval server servers publishers viewers "
-            "events thresholds):",
+            "no key here (keys: name about seconds warm_up settle rehearse interval server servers relays publishers "
+            "viewers events thresholds expect):",
             name);
     is_seen[f - top_fields] = true;
     return read_value(r, value, f, s);
+}
+
+static bool has_relay(const struct scenario *s, const char *name)
+{
+    for (size_t i = 0; i < s->relay_count; i++) {
+        if (!name || !strcmp(s->relays[i].name, name)) return true;
+    }
+    return false;
+}
+
+static bool check_events(struct reader *r, const yaml_node_t *root, const struct scenario *s)
+{
+    for (size_t i = 0; i < s->event_count; i++) {
+        const struct scenario_event *e = &s->events[i];
+        if (e->act == SCENARIO_RUN && !e->run)
+            return fail(r, root, "an event with \"do: run\" misses its \"run\"", NULL);
+        if (e->act == SCENARIO_NETWORK && !has_relay(s, e->relay))
+            return fail(r, root, "an event with \"do: network\" names no relay that is there:", e->relay);
+        if (e->act == SCENARIO_NETWORK && !e->line && !(e->stop > 0))
+            return fail(r, root, "an event with \"do: network\" misses its \"line\" or \"stop\"", NULL);
+    }
+    return true;
+}
+
+static bool check_expectations(struct reader *r, const yaml_node_t *root, const struct scenario *s)
+{
+    for (size_t i = 0; i < s->expectation_count; i++) {
+        const struct scenario_expectation *e = &s->expectations[i];
+        if (isnan(e->least) && isnan(e->most))
+            return fail(r, root, "what is expected misses its \"least\" or \"most\":", e->name);
+        if (e->of && strcmp(e->of, "srt_packets") != 0) return fail(r, root, "\"of\" wants srt_packets, not", e->of);
+    }
+    return true;
 }
 
 static bool read_document(struct reader *r, struct scenario *s)
@@ -282,11 +338,7 @@ static bool read_document(struct reader *r, struct scenario *s)
     if (!s->name) return fail(r, root, "missing:", "name");
     if (!s->server_count) return fail(r, root, "missing:", "server");
     if (s->warm_up >= s->seconds) return fail(r, root, "warm_up must be less than seconds", NULL);
-    for (size_t i = 0; i < s->event_count; i++) {
-        if (s->events[i].act == SCENARIO_RUN && !s->events[i].run)
-            return fail(r, root, "an event with \"do: run\" misses its \"run\"", NULL);
-    }
-    return true;
+    return check_events(r, root, s) && check_expectations(r, root, s);
 }
 
 /* -- the whole -- */
@@ -353,60 +405,12 @@ double scenario_threshold(const struct scenario *s, size_t index)
     return *(const double *)((const char *)&s->thresholds + threshold_fields[index].offset);
 }
 
-/* -- {name} -- */
-
-static const char *value_of(const char *name, size_t bytes, const struct scenario_variable *variables, size_t count)
+bool scenario_skip_threshold(struct scenario *s, const char *name, size_t bytes)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strlen(variables[i].name) == bytes && !strncmp(variables[i].name, name, bytes)) return variables[i].value;
+    for (size_t i = 0; i < COUNT(threshold_fields); i++) {
+        if (strlen(threshold_fields[i].name) != bytes || strncmp(threshold_fields[i].name, name, bytes) != 0) continue;
+        *(double *)((char *)&s->thresholds + threshold_fields[i].offset) = NAN;
+        return true;
     }
-    return NULL;
-}
-
-static bool is_name(const char *text, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++) {
-        if ((text[i] < 'a' || text[i] > 'z') && text[i] != '_') return false;
-    }
-    return bytes > 0;
-}
-
-/* Once: a value may hold names, too ({play} holds none, but a --set may). */
-static char *expand_once(const char *text, const struct scenario_variable *variables, size_t count,
-                         const char **unknown, bool *has_changed)
-{
-    char *out = NULL;
-    size_t bytes = 0;
-    FILE *stream = open_memstream(&out, &bytes);
-    if (!stream) return NULL;
-    for (const char *at = text; *at; at++) {
-        const char *end = *at == '{' ? strchr(at, '}') : NULL;
-        const bool is_variable = end && is_name(at + 1, (size_t)(end - at - 1));
-        const char *value = is_variable ? value_of(at + 1, (size_t)(end - at - 1), variables, count) : NULL;
-        if (is_variable && !value) *unknown = at + 1;
-        if (!value) {
-            fputc(*at, stream);
-            continue;
-        }
-        fputs(value, stream);
-        at = end;
-        *has_changed = true;
-    }
-    if (fclose(stream)) {
-        free(out);
-        return NULL;
-    }
-    return out;
-}
-
-char *scenario_expand(const char *text, const struct scenario_variable *variables, size_t count, const char **unknown)
-{
-    bool has_changed = false, has_changed_again = false;
-    *unknown = NULL;
-    char *once = expand_once(text, variables, count, unknown, &has_changed);
-    if (!once || !has_changed) return once;
-    const char *ignored = NULL;
-    char *twice = expand_once(once, variables, count, &ignored, &has_changed_again);
-    free(once);
-    return twice;
+    return false;
 }

@@ -41,6 +41,7 @@ static const char usage[] =
     "  --seconds N        instead of the scenario's\n"
     "  --warm-up N        instead of the scenario's\n"
     "  --pid PID          look at a server that runs already, and start none\n"
+    "  --skip NAME,...    thresholds that are not judged: memory under a sanitizer, say\n"
     "  --json             JSON lines: samples, events, the end of each server\n"
     "  --check            read the scenario and say what is wrong with it\n"
     "  NAME=VALUE         {NAME} in the scenario; ports (rtmp, http, srt, ...) are chosen where none is given;\n"
@@ -49,7 +50,7 @@ static const char usage[] =
     "exit status: 0 all thresholds hold, 1 not, or the run was broken, 2 usage\n";
 
 struct soak_settings {
-    const char *scenario, *report, *log_dir;
+    const char *scenario, *report, *log_dir, *skip;
     double seconds, warm_up, pid;
     bool is_json, is_check;
     const char *words[SETTINGS_MAX];
@@ -114,6 +115,19 @@ static int read_scenario(const struct soak_settings *s, struct scenario *out)
     if (s->seconds > 0) out->seconds = s->seconds;
     if (s->warm_up >= 0) out->warm_up = s->warm_up;
     if (out->warm_up >= out->seconds) out->warm_up = out->seconds / 4;
+    return -1;
+}
+
+/* "stalls,memory_left_mb" */
+static int skip_thresholds(const struct soak_settings *s, const struct option_set *set, struct scenario *scenario)
+{
+    for (const char *at = s->skip ? s->skip : ""; *at;) {
+        const size_t bytes = strcspn(at, ", ");
+        if (!scenario_skip_threshold(scenario, at, bytes))
+            return options_complain(set, "--skip wants names of thresholds, not", at);
+        at += bytes;
+        at += strspn(at, ", ");
+    }
     return -1;
 }
 
@@ -244,6 +258,7 @@ int soak_command(int argc, char **argv)
         { "--seconds", OPTION_NUMBER, &s.seconds, 5, LOADGEN_SECONDS_MAX },
         { "--warm-up", OPTION_NUMBER, &s.warm_up, 0, LOADGEN_SECONDS_MAX },
         { "--pid", OPTION_NUMBER, &s.pid, 2, 1 << 22 },
+        { "--skip", OPTION_TEXT, &s.skip, 0, 0 },
         { "--json", OPTION_FLAG, &s.is_json, 0, 0 },
         { "--check", OPTION_FLAG, &s.is_check, 0, 0 },
     };
@@ -264,6 +279,7 @@ int soak_command(int argc, char **argv)
                               .is_terminal = isatty(STDOUT_FILENO),
                               .is_interrupted = &is_interrupted };
     result = take_words(&s, &set, &o);
+    if (result < 0) result = skip_thresholds(&s, &set, &scenario);
     if (result < 0 && s.is_check) {
         printf("%s: %zu servers, %zu groups of publishers, %zu of viewers, %zu events, %.0f s\n", scenario.name,
                scenario.server_count, scenario.publisher_count, scenario.viewer_count, scenario.event_count,

@@ -56,6 +56,7 @@ static void act(struct leg *l, size_t index)
         soak_tell_event(l, "stop-publishers", "all end");
         soak_publishers_stop(l);
         break;
+    case SCENARIO_NETWORK: soak_relays_act(l, e); break;
     case SCENARIO_RUN:
         soak_tell_event(l, "run", e->run);
         run_command(l, index);

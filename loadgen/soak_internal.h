@@ -7,6 +7,7 @@
 #include <weir/loadgen/process_watch.h>
 
 #include "child.h"
+#include "relay_thread.h"
 #include "soak_leg.h"
 
 #define SOAK_VARIABLES_MAX 32
@@ -25,7 +26,7 @@ struct watch_load {
 struct publish_load {
     struct child child;
     const struct scenario_publishers *plan;
-    double live, losses, dropped;
+    double live, losses, dropped, packets;
     double live_at_s; /* when one went live last */
 };
 
@@ -56,6 +57,7 @@ struct leg {
     struct http_client *http;
     bool is_probing, is_ready, has_metrics;
     double objects, streams, window_mb; /* of the metrics; NAN: not known */
+    bool wants_counters;                /* of the next answer */
     struct process_figures figures;
     int64_t cpu_before_us, load_cpu_before_us, looked_us;
     bool has_figures;
@@ -65,8 +67,10 @@ struct leg {
     struct child runs[SCENARIO_EVENTS_MAX];  /* of "do: run" */
     double event_due_s[SCENARIO_EVENTS_MAX]; /* NAN: over */
     struct recovery recovery;
-    int64_t begin_us; /* of the load; 0: not begun */
-    double load_s;    /* how long it is to be */
+    struct relay_thread *relays;
+    struct relay *relay[SCENARIO_RELAYS_MAX]; /* under its lock */
+    int64_t begin_us;                         /* of the load; 0: not begun */
+    double load_s;                            /* how long it is to be */
     bool is_rehearsal;
     bool is_drawn;
     int64_t line_us;
@@ -89,6 +93,8 @@ void soak_server_end(struct leg *l, int signal_number);
 void soak_server_deinit(struct leg *l);
 /* Asks for metrics, or whether it is ready; the answer comes with a turn. */
 void soak_server_probe(struct leg *l);
+/* {name}; one that is there stays as it is. name is lent. */
+void soak_set_variable(struct leg *l, const char *name, const char *value);
 
 /* -- soak_loads.c -- */
 bool soak_publishers_start(struct leg *l);
@@ -102,6 +108,11 @@ double soak_watch_sum(const struct leg *l, const char *key);                    
 double soak_watch_most(const struct leg *l, const char *object, const char *key); /* NAN: not known */
 void soak_tell_faults(struct leg *l);          /* which, and how many of each; allowed ones, too */
 double soak_watch_faults(const struct leg *l); /* that are not allowed */
+
+/* -- soak_relays.c -- */
+bool soak_relays_open(struct leg *l); /* and their ports become variables */
+void soak_relays_act(struct leg *l, const struct scenario_event *e);
+void soak_relays_close(struct leg *l);
 
 /* -- soak_events.c -- */
 void soak_events_begin(struct leg *l);

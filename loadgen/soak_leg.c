@@ -14,6 +14,7 @@
 
 #define TURN_US 50000
 #define PUBLISH_US_MAX 60000000
+#define COUNTERS_US_MAX 10000000
 #define REST_US 2000000 /* nothing to do for so long, before the load */
 
 double leg_at_s(const struct leg *l)
@@ -261,6 +262,18 @@ static void remove_dir(const struct leg *l)
     child_deinit(&c);
 }
 
+/* What the server has counted of publishers that have just ended: before it forgets their streams. */
+static void look_at_counters(struct leg *l)
+{
+    const int64_t until_us = clock_now_us() + COUNTERS_US_MAX;
+    for (size_t i = 0; i < l->scenario->publisher_count; i++) l->record->totals.srt_packets += l->publish[i].packets;
+    /* an answer that is under way is older than their end */
+    while (goes_on(l) && l->is_probing && clock_now_us() < until_us) leg_turn(l, TURN_US);
+    l->wants_counters = true;
+    soak_server_probe(l);
+    while (goes_on(l) && l->wants_counters && clock_now_us() < until_us) leg_turn(l, TURN_US);
+}
+
 static void run_loads(struct leg *l)
 {
     wait_for_server(l);
@@ -269,6 +282,7 @@ static void run_loads(struct leg *l)
     soak_viewers_stop(l);
     sum_up(l);
     soak_publishers_stop(l);
+    if (l->scenario->expectation_count && goes_on(l)) look_at_counters(l);
     wait_for_rest(l);
 }
 
@@ -292,6 +306,7 @@ void soak_leg_run(const struct soak_options *o, const struct scenario_server *se
         if (l->state != SERVER_DOWN) soak_server_end(l, SIGTERM);
     }
     soak_loads_deinit(l);
+    soak_relays_close(l);
     soak_server_deinit(l);
     remove_dir(l);
     run_record_judge(record, o->scenario);

@@ -84,6 +84,7 @@ static bool start_publishers(struct leg *l, struct publish_load *p)
     if (k->ramp > 0) add_number(&a, "--ramp", k->ramp);
     if (k->start_ms > 0) add_number(&a, "--start-ms", k->start_ms);
     if (k->threads > 0) add_number(&a, "--threads", k->threads);
+    if (k->latency > 0) add_number(&a, "--latency", k->latency);
     add_number(&a, "--speed", k->speed);
     add_number(&a, "--seconds", long_enough(l));
     add(&a, "--json");
@@ -159,6 +160,7 @@ static void on_publish_line(struct leg *l, struct publish_load *p, const json_t 
     if (is_sum) {
         p->dropped = number_of(line, "dropped_frames", p->dropped);
         p->losses = number_of(line, "losses", p->losses);
+        p->packets = number_of(line, "packets", p->packets);
     } else if (!strcmp(event, "live")) {
         p->live++;
         p->live_at_s = leg_at_s(l);

@@ -95,8 +95,9 @@ void soak_write_record_json(const struct run_record *r, FILE *out)
     json_t *verdicts = json_array();
     for (size_t i = 0; i < r->verdict_count; i++) {
         const struct run_verdict *v = &r->verdicts[i];
-        json_array_append_new(verdicts, json_pack("{s:s,s:f,s:o,s:b}", "threshold", v->name, "at_most", v->wanted,
-                                                  "seen", number_or_null(v->got), "good", v->is_good));
+        json_array_append_new(verdicts, json_pack("{s:s,s:o,s:o,s:o,s:b}", "threshold", v->name, "at_least",
+                                                  number_or_null(v->least), "at_most", number_or_null(v->most), "seen",
+                                                  number_or_null(v->got), "good", v->is_good));
     }
     json_t *line = json_pack(
         "{s:s,s:s,s:b,s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o}", "type", "end", "server", r->server, "good", r->is_good,
@@ -124,7 +125,10 @@ void soak_write_record_text(const struct run_record *r, FILE *out)
                 r->memory.first, r->memory.last, r->before.pss_mb, r->after.pss_mb);
     for (size_t i = 0; i < r->verdict_count; i++) {
         const struct run_verdict *v = &r->verdicts[i];
-        fprintf(out, "  %-5s %-26s at most %-8g seen ", v->is_good ? "ok" : "NOT", v->name, v->wanted);
+        fprintf(out, "  %-5s %-26s ", v->is_good ? "ok" : "NOT", v->name);
+        if (!isnan(v->least)) fprintf(out, "at least %-8g ", v->least);
+        if (!isnan(v->most)) fprintf(out, "at most %-8g ", v->most);
+        fputs("seen ", out);
         if (isnan(v->got))
             fputs("nothing", out);
         else

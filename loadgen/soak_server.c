@@ -30,7 +30,7 @@ static bool has_variable(const struct leg *l, const char *name)
     return false;
 }
 
-static void set(struct leg *l, const char *name, const char *value)
+void soak_set_variable(struct leg *l, const char *name, const char *value)
 {
     if (has_variable(l, name) || l->variable_count == SOAK_VARIABLES_MAX) return;
     struct scenario_variable *v = &l->variables[l->variable_count++];
@@ -65,7 +65,7 @@ static void set_ports(struct leg *l)
     char text[16];
     for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
         snprintf(text, sizeof text, "%u", free_port(ports[i].type));
-        set(l, ports[i].name, text);
+        soak_set_variable(l, ports[i].name, text);
     }
 }
 
@@ -73,7 +73,7 @@ static bool write_config(struct leg *l)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/config", l->dir);
-    set(l, "config", path);
+    soak_set_variable(l, "config", path);
     char *text = leg_expand(l, l->server->config);
     if (!text) return false;
     FILE *file = fopen(path, "we");
@@ -86,18 +86,19 @@ static bool write_config(struct leg *l)
 bool soak_server_prepare(struct leg *l)
 {
     const struct soak_options *o = l->options;
-    for (size_t i = 0; i < o->variable_count; i++) set(l, o->variables[i].name, o->variables[i].value);
+    for (size_t i = 0; i < o->variable_count; i++) soak_set_variable(l, o->variables[i].name, o->variables[i].value);
     snprintf(l->dir, sizeof l->dir, "/tmp/weir-soak-XXXXXX");
     if (!mkdtemp(l->dir)) {
         leg_break(l, "no folder in /tmp:", strerror(errno));
         return false;
     }
     snprintf(l->log_path, sizeof l->log_path, "%.400s/%.60s.log", o->log_dir, l->server->name);
-    set(l, "dir", l->dir);
-    set(l, "loadgen", o->program);
-    set(l, "weir", "weir");
-    set(l, "play", l->server->play);
+    soak_set_variable(l, "dir", l->dir);
+    soak_set_variable(l, "loadgen", o->program);
+    soak_set_variable(l, "weir", "weir");
+    soak_set_variable(l, "play", l->server->play);
     set_ports(l);
+    if (!soak_relays_open(l)) return false;
     if (l->server->config && !write_config(l)) return false;
     if (l->server->command && !o->attach_pid && !(l->command = leg_expand(l, l->server->command))) return false;
     if (l->server->ready && !(l->ready_url = leg_expand(l, l->server->ready))) return false;
@@ -197,6 +198,9 @@ static void on_metrics(struct leg *l, const char *text, size_t bytes)
     l->objects = metrics_sum_of_all(text, bytes, l->server->live);
     l->streams = metrics_sum_of_all(text, bytes, "weir_streams");
     l->window_mb = metrics_sum_of_all(text, bytes, "weir_stream_window_bytes") / 1e6;
+    for (size_t i = 0; l->wants_counters && i < l->scenario->expectation_count; i++)
+        l->record->totals.sums[i] = metrics_sum_of_all(text, bytes, l->scenario->expectations[i].sum);
+    l->wants_counters = false;
 }
 
 static void on_probe(void *owner, const struct http_result *r)

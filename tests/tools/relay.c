@@ -10,7 +10,7 @@
  *   delay=50       ms, each way
  *   jitter=10      ms, up to so much more; order is kept unless reorder is given
  *   reorder=1      percent of the packets (udp) that overtake those in front: they skip delay and jitter
- *   loss=1         percent of the packets (udp), each way
+ *   loss=1         percent of the packets, each way; tcp: they and all behind them come a round trip later
  *   burst=8        packets lost in a row, on average (Gilbert's model: one in three is longer, one in eight more than twice as long); with
  *                  loss the share that is lost in all
  *   burst_exact=8  the same with each burst of just so many packets

@@ -1,7 +1,7 @@
 /* A network between two programs, made worse on purpose and the same way each time. A relay listens on 127.0.0.1, passes everything to a port of
  * 127.0.0.1 and back, and each client has a socket of its own towards the target. Loss, bursts, delay, jitter, reordering and a rate are
  * drawn from a seed, each direction by itself: the n-th packet of a direction meets the same fate in each run. TCP is never lost or
- * reordered: it is delayed, slowed, cut and swallowed.
+ * reordered for good: it is delayed, slowed, cut and swallowed, and a lost packet of it comes a round trip later, as do all behind it.
  * Owner: one thread, which calls everything. */
 #ifndef WEIR_LOADGEN_RELAY_H
 #define WEIR_LOADGEN_RELAY_H
@@ -12,7 +12,7 @@
 #include <weir/base/err.h>
 
 struct relay_settings {
-    double loss, duplicate, reorder; /* percent, each way */
+    double loss, duplicate, reorder; /* percent, each way. TCP: loss is that of its packets */
     double burst;                    /* packets lost in a row, on average (Gilbert); loss is the share in all */
     double burst_exact;              /* the same, each burst of just so many; 0: burst holds */
     int64_t delay_us, jitter_us;     /* each way; order is kept unless reorder lets one overtake */
@@ -26,7 +26,7 @@ bool relay_settings_read(struct relay_settings *s, const char *pair, size_t byte
 
 enum { RELAY_UP, RELAY_DOWN }; /* towards the target, and back */
 struct relay_stats {
-    uint64_t seen[2], lost[2], sent[2]; /* packets (UDP), reads (TCP) */
+    uint64_t seen[2], lost[2], sent[2]; /* packets (UDP), reads (TCP; lost: that came later) */
     uint32_t clients;
 };
 

@@ -58,11 +58,14 @@ struct run_totals {
     double latency_p95_s, arrival_p99_ms; /* NAN: not known */
     double recovery_s;                    /* NAN: nothing was restarted */
     double viewers_without_picture;
+    double srt_packets;                     /* that publishers sent */
+    double sums[SCENARIO_EXPECTATIONS_MAX]; /* of the metrics that the scenario expects something of; NAN: not known */
 };
 
 struct run_verdict {
     const char *name, *says;
-    double wanted, got; /* got NAN: not known, which is not good */
+    double least, most; /* NAN: no bound there */
+    double got;         /* NAN: not known, which is not good */
     bool is_good;
 };
 

@@ -1,7 +1,7 @@
 /* What weir-loadgen soak is to do: a YAML file, each key checked, each error with its line. Docs: docs/testing.md. Pure; thread: the caller's.
  *
  * Texts may hold {name}: {rtmp}, {http}, {https}, {rtmps} and {srt} are ports that the kernel chose, {dir} a folder of the run, {config} the file that
- * `config` was written to, {play} the server's path of a playlist, {loadgen} this program; others come from --set. */
+ * `config` was written to, {play} the server's path of a playlist, {loadgen} this program, the name of a relay its port; others come from --set. */
 #ifndef WEIR_LOADGEN_SCENARIO_H
 #define WEIR_LOADGEN_SCENARIO_H
 
@@ -49,7 +49,7 @@ struct scenario_server {
 
 struct scenario_publishers {
     const char *url, *name, *source, *file, *key;
-    double streams, first, ramp, speed, start_ms, threads;
+    double streams, first, ramp, speed, start_ms, threads, latency; /* latency: of SRT, ms */
 };
 
 struct scenario_viewers {
@@ -58,17 +58,45 @@ struct scenario_viewers {
     bool is_plain, wants_http2, is_insecure;
 };
 
-enum scenario_act { SCENARIO_KILL_SERVER = 1, SCENARIO_STOP_SERVER, SCENARIO_RUN, SCENARIO_STOP_PUBLISHERS };
+/* A bad network in front of a port: {name} is its own (relay.h). */
+struct scenario_relay {
+    const char *name, *to; /* to: a port, "{srt}" */
+    const char *line;      /* "delay=50 loss=20 burst=8"; "": a perfect one */
+    double seed;
+    bool is_udp;
+};
+
+enum scenario_act {
+    SCENARIO_KILL_SERVER = 1,
+    SCENARIO_STOP_SERVER,
+    SCENARIO_RUN,
+    SCENARIO_STOP_PUBLISHERS,
+    SCENARIO_NETWORK
+};
 
 struct scenario_event {
     double at, every; /* seconds; every 0: once */
     enum scenario_act act;
-    const char *run; /* a command, for SCENARIO_RUN */
+    const char *run;   /* a command, for SCENARIO_RUN */
+    const char *relay; /* for SCENARIO_NETWORK: which; NULL: all */
+    const char *line;  /* what it does from now on; NULL: as before */
+    double stop;       /* for so many seconds nothing passes */
+};
+
+/* What the server's own counters and gauges must have come to when the publishers have ended. */
+struct scenario_expectation {
+    const char *name, *says;
+    const char *sum; /* names in /metrics with commas between, over all labels */
+    const char
+        *of; /* NULL: the sum itself is judged; "srt_packets": its share of the packets that publishers sent over SRT */
+    double least, most; /* NAN: no bound there */
 };
 
 #define SCENARIO_SERVERS_MAX 4
 #define SCENARIO_LOADS_MAX 8
 #define SCENARIO_EVENTS_MAX 32
+#define SCENARIO_RELAYS_MAX 4
+#define SCENARIO_EXPECTATIONS_MAX 12
 
 struct scenario {
     const char *name, *about;
@@ -83,6 +111,10 @@ struct scenario {
     size_t viewer_count;
     struct scenario_event events[SCENARIO_EVENTS_MAX];
     size_t event_count;
+    struct scenario_relay relays[SCENARIO_RELAYS_MAX];
+    size_t relay_count;
+    struct scenario_expectation expectations[SCENARIO_EXPECTATIONS_MAX];
+    size_t expectation_count;
     struct scenario_thresholds thresholds;
     void *texts; /* what owns them */
 };
@@ -95,6 +127,8 @@ void scenario_deinit(struct scenario *s);
 const char *scenario_threshold_name(size_t index); /* NULL: there is no more */
 const char *scenario_threshold_says(size_t index);
 double scenario_threshold(const struct scenario *s, size_t index);
+/* It is not judged any more. false: there is none of that name. */
+bool scenario_skip_threshold(struct scenario *s, const char *name, size_t bytes);
 
 struct scenario_variable {
     const char *name;

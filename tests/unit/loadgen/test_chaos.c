@@ -268,6 +268,30 @@ static void bursts_and_rates(void **unused_state)
     (void)unused_state;
 }
 
+/* What TCP lost comes a round trip later, and all behind it waits; nothing is lost for good or overtakes. */
+static void tcp_sends_again(void **unused_state)
+{
+    struct relay_settings s;
+    struct relay_chance c;
+    struct relay_line l = { 0 };
+    relay_settings_init(&s);
+    assert_true(relay_settings_read(&s, "delay=150", 9));
+    assert_true(relay_settings_read(&s, "loss=1", 6));
+    relay_chance_seed(&c, 5, RELAY_UP);
+    unsigned again = 0;
+    int64_t last_us = 0;
+    for (int64_t now_us = 0, i = 0; i < 10000; i++, now_us += 10000) {
+        const struct relay_fate f = relay_line_pass(&s, &c, &l, false, 4 * 1448, now_us);
+        assert_false(f.is_lost);
+        assert_true(f.due_us >= last_us && f.due_us >= now_us + (f.is_again ? 450000 : 150000));
+        assert_true(f.due_us <= now_us + 450000);
+        last_us = f.due_us;
+        again += f.is_again;
+    }
+    assert_in_range(again, 330, 460); /* of four packets at least one: 3.9 % */
+    (void)unused_state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +302,7 @@ int main(void)
         cmocka_unit_test(faults_are_seen),
         cmocka_unit_test(luck_is_the_same_each_time),
         cmocka_unit_test(bursts_and_rates),
+        cmocka_unit_test(tcp_sends_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,40 @@ static void thresholds_hold_or_do_not(void **unused_state)
     expect(0, "recovery_s: 3", false);
 }
 
+static void what_the_server_counts_is_held_to_what_is_expected(void **unused_state)
+{
+    static const struct {
+        const char *expectation;
+        double sum;
+        bool is_good;
+    } rows[] = {
+        { "sum: x, least: 5", 5, true },
+        { "sum: x, least: 5", 4, false },
+        { "sum: x, most: 0", 0, true },
+        { "sum: x, most: 0", 1, false },
+        { "sum: x, most: 0", NAN, false }, /* not there is not good */
+        { "sum: x, of: srt_packets, least: 0.99, most: 1.01", 991, true },
+        { "sum: x, of: srt_packets, least: 0.99, most: 1.01", 989, false },
+        { "sum: x, of: srt_packets, least: 0.99, most: 1.01", 1011, false },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[256], error[512];
+        struct scenario s;
+        struct run_record r;
+        snprintf(text, sizeof text, "name: a\nserver: {command: x}\nexpect: {name: <b>, says: <i>, %s}\n",
+                 rows[i].expectation);
+        assert_int_equal(scenario_read("a", text, strlen(text), &s, error, sizeof error), WEIR_OK);
+        fill(&r, 0);
+        r.totals.srt_packets = 1000;
+        r.totals.sums[0] = rows[i].sum;
+        run_record_judge(&r, &s);
+        assert_int_equal(r.verdict_count, 1);
+        if (r.is_good != rows[i].is_good) fail_msg("%s: %g", rows[i].expectation, r.verdicts[0].got);
+        run_record_deinit(&r);
+        scenario_deinit(&s);
+    }
+}
+
 static void a_broken_run_is_not_good(void **unused_state)
 {
     struct run_record r;
@@ -128,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thresholds_hold_or_do_not),
+        cmocka_unit_test(what_the_server_counts_is_held_to_what_is_expected),
         cmocka_unit_test(a_broken_run_is_not_good),
         cmocka_unit_test(the_page_shows_it),
     };

@@ -27,11 +27,14 @@ static void a_whole_one_is_read(void **unused_state)
                        "viewers:\n  - {url: 'http://h/%d', viewers: 30, plain: yes, allow: 'hole,status'}\n  - {url: "
                        "'http://h/x', http2: no}\n"
                        "events:\n  - {at: 10, do: kill-server}\n  - {at: 5, every: 7, do: run, run: echo}\n"
+                       "  - {at: 6, do: network, relay: bad, line: 'loss=1', stop: 2}\n"
+                       "relays: {name: bad, udp: yes, to: '{srt}', line: 'delay=50 loss=20', seed: 7}\n"
+                       "expect: {name: counted, sum: 'a,b', of: srt_packets, least: 0.99}\n"
                        "thresholds: {stalls: 0, memory_growth_mb_per_hour: 1.5}\n";
     assert_int_equal(read_text(text, &s, error), WEIR_OK);
     assert_string_equal(s.name, "all");
     assert_true(s.seconds == 90 && s.warm_up == 20 && s.settle == 3 && s.interval == 0.5);
-    assert_true(s.server_count == 2 && s.publisher_count == 1 && s.viewer_count == 2 && s.event_count == 2);
+    assert_true(s.server_count == 2 && s.publisher_count == 1 && s.viewer_count == 2 && s.event_count == 3);
     assert_string_equal(s.servers[0].live, "a,b");
     assert_string_equal(s.servers[1].config, "a: {b}\n");
     assert_null(s.servers[1].command);
@@ -40,6 +43,10 @@ static void a_whole_one_is_read(void **unused_state)
     assert_true(s.viewers[0].is_plain && !s.viewers[1].is_plain && s.viewers[1].speed == 1);
     assert_int_equal(s.events[0].act, SCENARIO_KILL_SERVER);
     assert_true(s.events[1].every == 7);
+    assert_true(s.events[2].act == SCENARIO_NETWORK && s.events[2].stop == 2);
+    assert_true(s.relay_count == 1 && s.relays[0].is_udp && s.relays[0].seed == 7);
+    assert_string_equal(s.relays[0].to, "{srt}");
+    assert_true(s.expectation_count == 1 && s.expectations[0].least == 0.99 && isnan(s.expectations[0].most));
     assert_true(s.thresholds.stalls == 0 && s.thresholds.memory_growth_mb_per_hour == 1.5 &&
                 isnan(s.thresholds.faults));
     size_t judged = 0;
@@ -73,6 +80,13 @@ static void each_mistake_is_named_with_its_line(void **unused_state)
         { HEAD "events:\n  - {at: 3}\n", "a.yaml:4: missing: \"do\"" },
         { HEAD "events:\n  - {at: 3, do: dance}\n", "a.yaml:4: do wants kill-server" },
         { HEAD "events:\n  - {at: 3, do: run}\n", "misses its \"run\"" },
+        { HEAD "events:\n  - {at: 3, do: network, line: 'loss=1'}\n", "names no relay that is there" },
+        { HEAD "relays: {name: a, to: 1}\nevents:\n  - {at: 3, do: network, relay: b, stop: 1}\n",
+          "names no relay that is there: \"b\"" },
+        { HEAD "relays: {name: a, to: 1}\nevents:\n  - {at: 3, do: network}\n", "misses its \"line\" or \"stop\"" },
+        { HEAD "relays: {name: a}\n", "missing: \"to\"" },
+        { HEAD "expect: {name: a, sum: b}\n", "misses its \"least\" or \"most\": \"a\"" },
+        { HEAD "expect: {name: a, sum: b, of: c, most: 1}\n", "\"of\" wants srt_packets, not \"c\"" },
         { HEAD "thresholds: {stall: 0}\n", "a.yaml:3: no key here (keys: memory_growth_mb_per_hour" },
         { HEAD "thresholds: {stalls: -1}\n", "a.yaml:3: stalls wants a number" },
         { "name: [\n", "a.yaml:2: did not find expected node content" },
