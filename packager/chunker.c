@@ -99,7 +99,7 @@ static void finish(struct chunker *c, size_t count, int64_t end)
     add_chunk(c, &(struct chunk){ .body = body,
                                   .start = start,
                                   .ticks = end - start,
-                                  .is_independent = body && c->samples[0].is_independent,
+                                  .is_independent = body && c->samples[0].is_sync,
                                   .first_bytes = body ? frozen_bytes(body) - payload_bytes + c->samples[0].payload.bytes
                                                       : 0 });
     for (size_t i = 0; i < count; i++) {
@@ -245,7 +245,7 @@ static bool is_full(const struct chunker *c)
     if (!c->is_video && end - start >= c->least_ticks) return true;
     if (end - start + frame <= c->part_ticks) return false;
     /* too short as it is: the next frame comes in as well, and is cut */
-    return c->samples[0].is_independent || end - start >= c->least_ticks;
+    return c->samples[0].is_sync || end - start >= c->least_ticks;
 }
 
 /* Puts the sample in its place; false: there is none. */
@@ -269,7 +269,7 @@ bool chunker_push(struct chunker *c, const struct chunker_input *input)
     if (!append(c, &s)) return false;
     if (!c->is_open) c->segment_start = s.dts;
     c->is_open = true;
-    if (begins_part) c->first_ticks = s.is_independent ? input->plan_ticks : 0;
+    if (begins_part) c->first_ticks = s.is_sync ? input->plan_ticks : 0;
     if (has_parts(c) && input->is_duration_known && is_full(c))
         finish(c, c->sample_count, smaller(samples_end(c), part_limit(c)));
     return true;
@@ -279,7 +279,7 @@ enum chunker_key chunker_at_key(const struct chunker *c, int64_t dts, int64_t go
 {
     if (!has_parts(c) || !c->sample_count) return CHUNKER_KEY_INSIDE;
     const int64_t ticks = dts - c->samples[0].dts;
-    if (c->samples[0].is_independent)
+    if (c->samples[0].is_sync)
         return gop_ticks && ticks + gop_ticks <= c->part_ticks ? CHUNKER_KEY_INSIDE : CHUNKER_KEY_PART;
     return ticks >= c->least_ticks ? CHUNKER_KEY_PART : CHUNKER_KEY_SEGMENT;
 }

@@ -20,7 +20,7 @@
 struct chunk {
     struct frozen *body; /* NULL: a gap */
     int64_t start, ticks;
-    bool is_independent; /* begins with an independent frame */
+    bool is_independent; /* begins with a sync sample */
     size_t first_bytes;  /* up to the end of that frame */
 };
 

@@ -229,7 +229,9 @@ static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, in
     }
     /* rungs reach a break within an era later: for them it stands behind what there was */
     const bool is_break = at_90k == INT64_MAX && p->has_era;
-    const struct rung_cut rung_cut = { .at_90k = is_break ? p->reached_90k + 1 : at_90k,
+    const int64_t rung_at_90k = is_break ? p->reached_90k + 1 : at_90k;
+    const struct rung_cut rung_cut = { .at_90k = rung_at_90k,
+                                       .pictures_90k = at_90k == INT64_MAX || p->leader ? rung_at_90k : p->cut_90k,
                                        .msn = p->msn,
                                        .is_muted = p->is_muted,
                                        .is_dark = is_break || p->leader,
@@ -335,15 +337,22 @@ static void begin_video(struct packager *p, const struct media_packet *packet)
     }
     p->has_video = true;
     p->leader = NULL;
+    p->begin_90k = packet->pts_90k;
     rungs_note_begin(p->rungs, packet->pts_90k);
     segmenter_restart(&p->segmenter);
+}
+
+/* An open entry is a sync sample in HEVC and AV1; in H.264 only an IDR picture is one (ISO 14496-15). */
+static bool is_open_sync(const struct rendition *r, const struct media_packet *packet)
+{
+    return packet->access == FRAME_OPEN && r->track && track_facts(r->track)->codec != CODEC_H264;
 }
 
 /* A keyframe in the middle of a segment: a part begins with it, or where the part in front would be too short, a segment. Who sends
  * keyframes faster than there are numbers has them inside parts. */
 static enum cut meet_key(struct packager *p, const struct media_packet *packet)
 {
-    if (!p->video || packet->access != FRAME_IDR) return CUT_NONE;
+    if (!p->video || (packet->access != FRAME_IDR && !is_open_sync(p->video, packet))) return CUT_NONE;
     switch (chunker_at_key(&p->video->chunker, packet->dts_90k, p->segmenter.gop_90k)) {
     case CHUNKER_KEY_INSIDE: break;
     case CHUNKER_KEY_PART: rendition_end_part(p->video, packet->dts_90k); break;
@@ -353,12 +362,6 @@ static enum cut meet_key(struct packager *p, const struct media_packet *packet)
         return CUT_KEY;
     }
     return CUT_NONE;
-}
-
-/* An open entry is a sync sample in HEVC and AV1; in H.264 only an IDR picture is one (ISO 14496-15). */
-static bool is_open_sync(const struct rendition *r, const struct media_packet *packet)
-{
-    return packet->access == FRAME_OPEN && track_facts(r->track)->codec != CODEC_H264;
 }
 
 /* start_90k: when its segment begins to be shown, where it is the first. */
@@ -392,6 +395,14 @@ static int64_t start_of(const struct packager *p, const struct media_packet *pac
     return next_90k < packet->pts_90k ? next_90k : packet->pts_90k;
 }
 
+/* For pictures nothing is reckoned: what is shown before it came before it, whatever the distances are. */
+static int64_t pictures_from(const struct packager *p, const struct media_packet *packet)
+{
+    if (packet->access == FRAME_IDR || p->shown_90k == INT64_MIN || packet->pts_90k <= p->shown_90k)
+        return packet->pts_90k;
+    return p->shown_90k + 1;
+}
+
 /* Where that was reckoned, it is off by what clocks of milliseconds are off by: the cut must not be behind the picture. */
 static int64_t cut_of(int64_t start_90k, const struct media_packet *packet)
 {
@@ -412,14 +423,19 @@ static void take_video(struct packager *p, const struct media_packet *packet)
         begin_video(p, packet);
         p->cut_90k = packet->pts_90k;
     }
+    if (packet->pts_90k < p->begin_90k) {
+        note_drop(p, 1);
+        return;
+    }
     enum cut cut = segmenter_decide(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->nominal_90k,
                                     packet->access, packet->payload.bytes);
     if (cut == CUT_NONE) cut = meet_key(p, packet);
     if (cut != CUT_NONE) {
         start_90k = start_of(p, packet);
-        p->cut_90k = cut_of(start_90k, packet);
-        close_video(p, p->cut_90k, packet->dts_90k, cut == CUT_FORCED);
+        p->cut_90k = pictures_from(p, packet);
+        close_video(p, cut_of(start_90k, packet), packet->dts_90k, cut == CUT_FORCED);
     }
+    rungs_note_picture(p->rungs, packet->pts_90k);
     open_segment(p);
     if (!push_video(p, packet, start_90k)) note_drop(p, 1);
     /* the next frame is not expected before this one ends, and no cut is earlier */

@@ -54,6 +54,8 @@ struct packager {
     int64_t first_audio_90k; /* of the era; -1: none yet */
     int64_t lead_90k; /* how far the leader has decided: what begins at or before this is in front of its next cut */
     int64_t last_dts_90k;
+    int64_t
+        begin_90k; /* of the picture that video was entered with: what is shown before an open one needs others that did not come */
     int64_t shown_90k;   /* the latest picture of the era; INT64_MIN: none */
     int64_t reached_90k; /* presentation time that the leader has reached in the era */
     bool is_open,

@@ -47,33 +47,36 @@ static int64_t wall_at(const struct rung *g, int64_t at_90k)
 }
 
 /* A segment that begins anywhere else than the stream's own is none: to players that switch they are the same. */
-static bool begins_segment(const struct rung *g, const struct media_packet *packet, const struct rungs_stream *stream)
+static bool begins_segment(const struct rungs *r, const struct rung *g, const struct media_packet *packet)
 {
     if (g->segment_90k == INT64_MAX) return false;
-    const int64_t after_90k = packet->pts_90k - g->segment_90k;
-    return after_90k >= 0 && after_90k < (stream->nominal_90k ? stream->nominal_90k : 1);
+    /* a rung that reads ahead of its packets did so before the stream's first picture was known */
+    const struct event *e = rung_last_event(r, g);
+    return packet->pts_90k == (e && e->kind != EVENT_ERA ? rung_time_of(g, e) : g->segment_90k);
 }
 
 static bool feed_video(struct rungs *r, struct rung *g, const struct media_packet *packet,
                        const struct rungs_stream *stream, uint64_t msn)
 {
     struct rendition *out = ready_rendition(r, g, msn);
-    if (!out || (!rendition_is_open(out) && !begins_segment(g, packet, stream))) return false;
+    if (!out || (!rendition_is_open(out) && !begins_segment(r, g, packet))) return false;
     const bool is_idr = packet->access == FRAME_IDR;
     if (is_idr) g->delay_90k = packet->pts_90k - packet->dts_90k;
     const int64_t nominal_90k = packet->nominal_90k ? packet->nominal_90k : UNKNOWN_FRAME_90K;
     /* where pictures are left out, a keyframe may stand nearer than the next one was expected */
     const bool is_picked = packet->nominal_90k > stream->nominal_90k;
-    if (is_idr && rendition_is_open(out) &&
-        chunker_at_key(&out->chunker, packet->dts_90k, stream->segmenter->gop_90k) == CHUNKER_KEY_PART)
-        rendition_end_part(out, packet->dts_90k);
+    const enum chunker_key key = is_idr && rendition_is_open(out)
+                                     ? chunker_at_key(&out->chunker, packet->dts_90k, stream->segmenter->gop_90k)
+                                     : CHUNKER_KEY_INSIDE;
+    if (key == CHUNKER_KEY_PART) rendition_end_part(out, packet->dts_90k);
     const struct chunker_input input = {
         .sample = { .payload = packet->payload,
                     .dts = packet->dts_90k,
                     .duration = (uint32_t)nominal_90k,
                     .composition_offset = (int32_t)(packet->pts_90k - packet->dts_90k),
-                    .is_sync = is_idr,
-                    .is_independent = is_idr },
+                    /* segments are the stream's: where it cuts none, a part that has begun without one has none to be entered at */
+                    .is_sync = is_idr && key != CHUNKER_KEY_SEGMENT,
+                    .is_independent = is_idr && key != CHUNKER_KEY_SEGMENT },
         .is_duration_known = packet->nominal_90k && !is_picked,
         .plan_ticks = is_idr ? segmenter_first_part_90k(stream->segmenter, packet->nominal_90k) : 0,
     };

@@ -42,6 +42,18 @@ const struct event *rung_next_event(const struct rungs *r, const struct rung *g)
     return queue_at(&r->log, (size_t)(g->read - r->first));
 }
 
+const struct event *rung_last_event(const struct rungs *r, const struct rung *g)
+{
+    return g->read > r->first ? queue_at(&r->log, (size_t)(g->read - 1 - r->first)) : NULL;
+}
+
+/* Where the event lies for a rung: for pictures the very time at which the stream's first one is shown, as soon as that came. */
+int64_t rung_time_of(const struct rung *g, const struct event *e)
+{
+    if (rung_is_audio(g)) return e->at_90k;
+    return e->first_90k != INT64_MAX ? e->first_90k : e->pictures_90k;
+}
+
 static void begin_era(struct rung *g, const struct rung_era *era)
 {
     g->era = *era;
@@ -58,8 +70,9 @@ static int64_t end_of(const struct rung *g, const struct event *e, const struct 
 {
     const bool is_here = packet && packet->era == e->era;
     if (rung_is_audio(g)) return is_here ? packet->pts_samples : -1;
-    if (e->at_90k == INT64_MAX) return -1;
-    return is_here && packet->pts_90k - e->at_90k < packet->nominal_90k ? packet->dts_90k : e->at_90k - g->delay_90k;
+    const int64_t at_90k = rung_time_of(g, e);
+    if (at_90k == INT64_MAX) return -1;
+    return is_here && packet->pts_90k - at_90k < packet->nominal_90k ? packet->dts_90k : at_90k - g->delay_90k;
 }
 
 static void resolve(struct rung *g, const struct rung_cut *cut, int64_t end)
@@ -77,7 +90,7 @@ static void read_event(struct rung *g, const struct event *e, const struct media
     if (e->kind == EVENT_ERA) begin_era(g, &e->begun);
     if (e->kind == EVENT_CUT) resolve(g, &e->cut, end_of(g, e, packet));
     const bool is_dark = e->kind == EVENT_CUT && e->cut.is_dark && !rung_is_audio(g);
-    if (e->kind != EVENT_ERA) g->segment_90k = is_dark ? INT64_MAX : e->at_90k;
+    if (e->kind != EVENT_ERA) g->segment_90k = is_dark ? INT64_MAX : rung_time_of(g, e);
 }
 
 static void read_all(struct rungs *r, struct rung *g)
@@ -87,16 +100,16 @@ static void read_all(struct rungs *r, struct rung *g)
 }
 
 /* Whether the packet lies behind the event. */
-static bool is_past(const struct media_packet *packet, const struct event *e)
+static bool is_past(const struct rung *g, const struct media_packet *packet, const struct event *e)
 {
     if (e->kind == EVENT_ERA || packet->era != e->era) return packet->era >= e->era;
-    return packet->pts_90k >= e->at_90k;
+    return packet->pts_90k >= rung_time_of(g, e);
 }
 
 void rung_read_up_to(struct rungs *r, struct rung *g, const struct media_packet *packet)
 {
     const struct event *e;
-    while ((e = rung_next_event(r, g)) && is_past(packet, e)) read_event(g, e, packet);
+    while ((e = rung_next_event(r, g)) && is_past(g, packet, e)) read_event(g, e, packet);
 }
 
 /* -- writing it -- */
@@ -148,7 +161,12 @@ void rungs_note_cut(struct rungs *r, const struct rung_cut *cut)
 {
     const struct event *last = queue_count(&r->log) ? queue_at(&r->log, queue_count(&r->log) - 1) : NULL;
     if (!last) return; /* no era: nobody can have seen a picture */
-    const struct event e = { .kind = EVENT_CUT, .era = last->era, .at_90k = cut->at_90k, .cut = *cut };
+    const struct event e = { .kind = EVENT_CUT,
+                             .era = last->era,
+                             .at_90k = cut->at_90k,
+                             .pictures_90k = cut->pictures_90k,
+                             .first_90k = INT64_MAX,
+                             .cut = *cut };
     note(r, &e);
     if (cut->at_90k != INT64_MAX) lose_patience(r, e.era, cut->at_90k);
 }
@@ -157,8 +175,17 @@ void rungs_note_begin(struct rungs *r, int64_t at_90k)
 {
     const struct event *last = queue_count(&r->log) ? queue_at(&r->log, queue_count(&r->log) - 1) : NULL;
     if (!last) return;
-    const struct event e = { .kind = EVENT_BEGIN, .era = last->era, .at_90k = at_90k };
+    const struct event e = {
+        .kind = EVENT_BEGIN, .era = last->era, .at_90k = at_90k, .pictures_90k = at_90k, .first_90k = INT64_MAX
+    };
     note(r, &e);
+}
+
+void rungs_note_picture(struct rungs *r, int64_t pts_90k)
+{
+    struct event *last = queue_count(&r->log) ? queue_at(&r->log, queue_count(&r->log) - 1) : NULL;
+    if (!last || last->kind == EVENT_ERA || pts_90k < last->pictures_90k) return;
+    if (pts_90k < last->first_90k) last->first_90k = pts_90k;
 }
 
 void rungs_note_era(struct rungs *r, const struct rung_era *era)

@@ -22,7 +22,9 @@ struct rungs_owner {
 /* The stream's own video was cut here. */
 struct rung_cut {
     int64_t at_90k; /* INT64_MAX: everything before a break */
-    uint64_t msn;   /* of the segment that ends */
+    int64_t
+        pictures_90k; /* the first picture at or after this time begins the next segment; at_90k may be reckoned, this is not */
+    uint64_t msn; /* of the segment that ends */
     int64_t duration_us, wall_us;
     bool is_muted; /* its number was not used */
     bool is_dark;  /* no pictures of the stream begin here */
@@ -60,6 +62,8 @@ void rungs_push(struct rungs *r, size_t rung, const struct media_packet *packet,
 
 void rungs_note_cut(struct rungs *r, const struct rung_cut *cut);
 void rungs_note_era(struct rungs *r, const struct rung_era *era);
+/* A picture of the stream itself, in decoding order: the segment that the last cut began is shown from its earliest one on. */
+void rungs_note_picture(struct rungs *r, int64_t pts_90k);
 /* The stream's video begins here: the era's first picture, or the first after it was missing. */
 void rungs_note_begin(struct rungs *r, int64_t at_90k);
 /* Rungs that have been silent for too long read on without packets. */

@@ -10,7 +10,9 @@ enum event_kind { EVENT_CUT = 1, EVENT_ERA, EVENT_BEGIN };
 struct event {
     enum event_kind kind;
     uint32_t era;
-    int64_t at_90k; /* EVENT_CUT, EVENT_BEGIN */
+    int64_t at_90k;       /* EVENT_CUT, EVENT_BEGIN */
+    int64_t pictures_90k; /* the same: what pictures are compared with */
+    int64_t first_90k;    /* when the stream's own segment behind it begins to be shown; INT64_MAX: not seen yet */
     struct rung_cut cut;
     struct rung_era begun;
 };
@@ -39,6 +41,9 @@ struct rungs {
     int64_t now_us;
 };
 
+/* The event that the rung read last; NULL: it is forgotten. */
+const struct event *rung_last_event(const struct rungs *r, const struct rung *g);
+int64_t rung_time_of(const struct rung *g, const struct event *e);
 static inline bool rung_is_audio(const struct rung *g)
 {
     return g->plan.kind == MEDIA_AUDIO;

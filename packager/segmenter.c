@@ -2,6 +2,7 @@
 
 #include <weir/base/limits.h>
 
+#define RUN_90K_MAX 90000 /* longer is a hole, no order */
 #define TOLERANCE_90K 900 /* ten milliseconds: a keyframe that is a hair early is the one that was meant */
 
 void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us, int64_t part_us)
@@ -20,7 +21,8 @@ void segmenter_restart(struct segmenter *s)
     s->has_open = false;
     s->is_startup = true;
     s->was_forced = false;
-    s->has_key = false;
+    s->has_key = s->has_shown = false;
+    s->run_90k = 0;
     s->gop_90k = s->last_distance_90k = 0;
 }
 
@@ -40,6 +42,32 @@ static void note_key(struct segmenter *s, int64_t dts_90k, uint32_t nominal_90k)
     s->has_key = true;
 }
 
+static bool leads(const struct segmenter *s, int64_t pts_90k)
+{
+    return !s->has_shown || pts_90k > s->shown_pts_90k;
+}
+
+static void note_order(struct segmenter *s, int64_t dts_90k, int64_t pts_90k)
+{
+    if (!leads(s, pts_90k)) {
+        s->behind++;
+        return;
+    }
+    const int64_t run_90k = dts_90k - s->lead_dts_90k;
+    if (s->has_shown && s->behind && run_90k > s->run_90k && run_90k <= RUN_90K_MAX) s->run_90k = run_90k;
+    s->behind = 0;
+    s->has_shown = true;
+    s->shown_pts_90k = pts_90k;
+    s->lead_dts_90k = dts_90k;
+}
+
+/* How much longer the segment is when it goes on here: by this frame, or by all up to the next that leads. A cut in front of one that does not
+ * lead would part pictures that are shown the other way round. */
+static int64_t next_step_90k(const struct segmenter *s, int64_t pts_90k, uint32_t nominal_90k)
+{
+    return leads(s, pts_90k) && s->run_90k > nominal_90k ? s->run_90k : nominal_90k;
+}
+
 static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
                        enum frame_access access, size_t bytes)
 {
@@ -48,8 +76,8 @@ static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_9
     if (may_cut && by_pts >= s->target_90k - TOLERANCE_90K) return CUT_KEY;
     /* behind a forced cut, and at the start, the next keyframe brings the cuts back onto keyframes */
     if (may_cut && (s->was_forced || s->is_startup) && by_pts >= SEGMENTER_SHORTEST_90K) return CUT_KEY;
-    if (s->is_startup && by_dts >= s->startup_90k) return CUT_FORCED;
-    if (by_dts > 0 && by_dts + nominal_90k > s->max_90k) return CUT_FORCED;
+    if (s->is_startup && by_dts >= s->startup_90k && leads(s, pts_90k)) return CUT_FORCED;
+    if (by_dts > 0 && by_dts + next_step_90k(s, pts_90k, nominal_90k) > s->max_90k) return CUT_FORCED;
     if (s->samples >= SEGMENT_SAMPLES_MAX || s->bytes + bytes > SEGMENT_BYTES_MAX) return CUT_FORCED;
     return CUT_NONE;
 }
@@ -77,6 +105,7 @@ enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k,
         open_segment(s, dts_90k, pts_90k);
     }
     if (is_key(s, access)) note_key(s, dts_90k, nominal_90k);
+    note_order(s, dts_90k, pts_90k);
     s->samples++;
     s->bytes += bytes;
     return cut;

@@ -18,6 +18,11 @@ enum cut { CUT_NONE = 1, CUT_KEY, CUT_FORCED };
 struct segmenter {
     int64_t target_90k, max_90k, part_90k /* 0: no parts */, startup_90k;
     int64_t start_dts_90k, start_pts_90k; /* of the open segment */
+    /* the order of pictures: those that lead are shown behind all that came before them */
+    bool has_shown;
+    int64_t shown_pts_90k, lead_dts_90k; /* latest to be shown; of the last one that led */
+    unsigned behind;                     /* pictures since then */
+    int64_t run_90k; /* longest from one that leads to the next, with others between; 0: there are none */
     size_t samples, bytes;
     bool has_open, is_startup, was_forced;
     bool accepts_open; /* the era was entered without an IDR: other entries cut too */

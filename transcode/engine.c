@@ -391,8 +391,11 @@ static void serve_packet(struct engine *e, const struct ladder_item *item)
         decode_step_rest(&e->decode);
         return;
     }
-    if (is_entry) keyframe_plan_note(&e->keys, item->packet.pts_90k);
-    if (item->cut_90k != LADDER_NO_CUT) keyframe_plan_note(&e->keys, item->cut_90k);
+    /* an open entry is none of a rung's: where one cuts, the pictures that are shown before it begin the segment */
+    if (item->cut_90k != LADDER_NO_CUT)
+        keyframe_plan_note(&e->keys, item->cut_90k);
+    else if (item->packet.access == FRAME_IDR)
+        keyframe_plan_note(&e->keys, item->packet.pts_90k);
     decode_step_feed(&e->decode, &item->packet);
 }
 

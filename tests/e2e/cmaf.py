@@ -149,6 +149,15 @@ class Fragment:
         return not self.samples[0][2] & 0x10000
 
     @property
+    def first_shown(self):
+        """The earliest presentation tick: not always the first sample's, where a segment begins inside a group of pictures."""
+        times, at = [], self.time
+        for duration, _, _, offset in self.samples:
+            times.append(at + offset)
+            at += duration
+        return min(times)
+
+    @property
     def start_seconds(self):
         return (self.time + self.samples[0][3]) / self.init.timescale
 

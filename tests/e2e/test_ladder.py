@@ -1,4 +1,5 @@
 """A path with a ladder: several renditions that begin their segments on the same picture, over a reconnect, and nothing left behind."""
+import functools
 import os
 import re
 import signal
@@ -7,7 +8,7 @@ import tempfile
 import unittest
 
 import cmaf
-from harness import AAC, AUDIO, X264, Check, Server, check_stream, ffmpeg, playlist, read_rendition, wait_for, wait_segments
+from harness import AAC, AUDIO, X264, Check, Server, check_stream, ffmpeg, playlist, read_rendition, side_by_side, wait_for, wait_segments
 from test_reconnect import Follower
 
 CONFIG = """
@@ -66,7 +67,7 @@ def starts(server, name, rendition):
     for entry, fragment in entries:
         if fragment and rendition != "video":  # the source's first segment may be cut inside a GOP, so that players start sooner
             assert fragment.starts_with_sync, f"{rendition}/{entry.uri} begins with no keyframe"
-        result[entry.sequence] = fragment and fragment.time + fragment.samples[0][3]
+        result[entry.sequence] = fragment and fragment.first_shown
     return result
 
 
@@ -155,20 +156,41 @@ class Ladder(unittest.TestCase):
             self.assertNotIn("ladder", server.stream("cam"))
 
     def test_low_latency_with_pictures_out_of_order(self):
-        """B-frames and half the rate: every rule of low latency over all renditions, and the first segment, which is cut inside a group of pictures."""
+        """Every rule of low latency over all renditions, and segments that begin on the same picture, where the source is cut inside groups of
+        pictures: at first always, and again and again where a group is long, whatever the distance of its pictures."""
+        codecs = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-pix_fmt", "yuv420p")
+        sources = {"closed": ("", ["-g", "50"]),
+                   "open": ("", ["-g", "50", "-x264-params", "open-gop=1"]),
+                   "variable": (",select='lt(mod(n,7),4)+eq(mod(n,7),5)'", ["-g", "1000", "-fps_mode", "passthrough"])}
+        # entered at a picture of random access in the middle of HEVC: those that are shown before it need what nobody has
+        middle = os.path.join(folder.name, "middle.ts")
+        whole = ["-f", "lavfi", "-i", "testsrc2=size=256x144:rate=15", "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "90", "-c:v", "libx265",
+                 "-preset", "ultrafast", "-x265-params", "open-gop=1:keyint=30:bframes=3:log-level=error", "-pix_fmt", "yuv420p", *AAC, middle + ".whole.ts"]
+        for arguments in (whole, ["-ss", "3", "-i", middle + ".whole.ts", "-c", "copy", middle]):
+            subprocess.run(["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", *arguments], check=True, timeout=120)
         with Server("hls.part=250ms", "hls.segment=2s", config=CONFIG) as server:
-            codecs = ("-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "50", "-pix_fmt", "yuv420p", *AAC)
-            picture = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"]
-            with ffmpeg(server.rtmp("cam"), *codecs, inputs=[picture, AUDIO]):
-                for rung in RUNGS:
-                    wait_segments(server, "cam", rung, 2)
-                check_stream(server, "cam", 8, "--ll")
-                for rung in RUNGS[1:]:
-                    text = playlist(server, "cam", rung)
-                    self.assertIn("#EXT-X-PART:", text)
-                    self.assertNotIn("#EXT-X-GAP", text)
-                    # the reports of a rung name every other rendition
-                    self.assertEqual(text.count("#EXT-X-RENDITION-REPORT:"), len(RUNGS))
+            def publish_source(name):
+                if name == "middle":
+                    return ffmpeg(server.srt("publish:live/middle"), "-c", "copy", inputs=[["-i", middle]], output=("-f", "mpegts"))
+                filters, options = sources[name]
+                picture = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25" + filters]
+                return ffmpeg(server.rtmp(name), *codecs, *options, *AAC, inputs=[picture, AUDIO])
+
+            def look(name):
+                with publish_source(name):
+                    for rung in RUNGS:
+                        wait_segments(server, name, rung, 2)
+                    check_stream(server, name, 8, "--ll")
+                    for rung in RUNGS[1:]:
+                        text = playlist(server, name, rung)
+                        self.assertIn("#EXT-X-PART:", text)
+                        self.assertNotIn("#EXT-X-GAP", text)
+                        # the reports of a rung name every other rendition
+                        self.assertEqual(text.count("#EXT-X-RENDITION-REPORT:"), len(RUNGS))
+                    self.assertGreaterEqual(aligned(server, name, RUNGS), 4)
+            side_by_side(*(functools.partial(look, name) for name in (*sources, "middle")))
+            # the picture at each cut was told beforehand, and was there
+            self.assertEqual(server.counter("transcode_keyframe_misses"), 0)
 
     def test_without_the_source_only_what_is_encoded_is_shown(self):
         with Server(config=CONFIG) as server:

@@ -109,7 +109,7 @@ void ladder_run_push(struct ladder_run *r, const struct film *film, size_t from,
             pthread_mutex_unlock(&r->lock);
             ladder_tick(r->ladder, clock_now_us());
         }
-        ladder_push(r->ladder, &p, LADDER_NO_CUT);
+        ladder_push(r->ladder, &p, p.access == FRAME_OPEN ? p.pts_90k : LADDER_NO_CUT);
     }
     assert_true(clock_now_us() < deadline_us);
 }
@@ -135,7 +135,7 @@ void ladder_run_push_live(struct ladder_run *r, const struct film *film, size_t 
         p.pts_90k += r->era_shift_90k;
         p.dts_90k += r->era_shift_90k;
         p.arrival_us = clock_now_us();
-        ladder_push(r->ladder, &p, LADDER_NO_CUT);
+        ladder_push(r->ladder, &p, p.access == FRAME_OPEN ? p.pts_90k : LADDER_NO_CUT);
     }
 }
 
