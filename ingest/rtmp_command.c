@@ -65,9 +65,11 @@ static enum weir_err take_connect(struct rtmp_session *s, struct command *c, con
         return WEIR_MALFORMED;
     }
     if (is_too_long) {
+        static const char text[] = "The application name is too long or not text.";
         counter_add(s->counters, COUNTER_RTMP_LIMIT_NAME, 1);
-        rtmp_reply_connect_rejected(&s->out, c->transaction, "The application name is too long or not text.");
+        rtmp_reply_connect_rejected(&s->out, c->transaction, text);
         s->phase = RTMP_CLOSING;
+        s->events.refused(s->events.context, "bad_name", text);
         return WEIR_OK;
     }
     free(s->app);
@@ -80,6 +82,12 @@ static enum weir_err take_connect(struct rtmp_session *s, struct command *c, con
 
 /* -- publishing -- */
 
+static void refuse(struct rtmp_session *s, const char *code, const char *reason, const char *text)
+{
+    rtmp_session_refuse(s, code, text);
+    s->events.refused(s->events.context, reason, text);
+}
+
 static enum weir_err take_publish(struct rtmp_session *s, struct command *c, const char **why)
 {
     char name[TEXT_BYTES] = "", type[16] = "live";
@@ -89,8 +97,9 @@ static enum weir_err take_publish(struct rtmp_session *s, struct command *c, con
         return WEIR_MALFORMED;
     }
     if (s->phase != RTMP_COMMANDS) {
-        rtmp_reply_status(&s->out, c->message->stream_id, true, "NetStream.Publish.Failed",
-                          "One connection publishes one stream.");
+        static const char text[] = "One connection publishes one stream.";
+        rtmp_reply_status(&s->out, c->message->stream_id, true, "NetStream.Publish.Failed", text);
+        s->events.refused(s->events.context, "second_publish", text);
         return WEIR_OK;
     }
     s->stream_id = c->message->stream_id;
@@ -105,7 +114,7 @@ static enum weir_err take_publish(struct rtmp_session *s, struct command *c, con
     }
     if (!is_usable || c->args.why) {
         counter_add(s->counters, COUNTER_RTMP_LIMIT_NAME, 1);
-        rtmp_session_refuse(s, "NetStream.Publish.BadName", "The stream name is too long or not text.");
+        refuse(s, "NetStream.Publish.BadName", "bad_name", "The stream name is too long or not text.");
         return WEIR_OK;
     }
     s->phase = RTMP_DECIDING;
@@ -128,9 +137,10 @@ static void end_publishing(struct rtmp_session *s, struct command *c, bool is_fc
 static void refuse_play(struct rtmp_session *s, struct command *c)
 {
     s->stream_id = c->message->stream_id;
-    rtmp_session_refuse(s, "NetStream.Play.Failed",
-                        "weir serves players over HLS, not RTMP: open http://HOST:8080/live/NAME/ in a browser, or "
-                        "/live/NAME/index.m3u8 in a player.");
+    counter_add(s->counters, COUNTER_RTMP_PLAY_REFUSED, 1);
+    refuse(s, "NetStream.Play.Failed", "play",
+           "weir serves players over HLS, not RTMP: open http://HOST:8080/live/NAME/ in a browser, or "
+           "/live/NAME/index.m3u8 in a player.");
 }
 
 static void take_release(struct rtmp_session *s, struct command *c)
@@ -225,14 +235,17 @@ void rtmp_data_take(struct rtmp_session *s, const struct rtmp_message *m)
     double frame_rate = 0;
     char encoder[64] = "";
     amf0_reader_init(&r, data, bytes, s->counters);
-    if (amf0_read(&r, &v) != AMF0_VALUE || v.kind != AMF0_STRING) return;
-    if (is_text(&v.text, "@setDataFrame") && (amf0_read(&r, &v) != AMF0_VALUE || v.kind != AMF0_STRING)) return;
-    if (!is_text(&v.text, "onMetaData")) return;
+    bool is_named = amf0_read(&r, &v) == AMF0_VALUE && v.kind == AMF0_STRING;
+    if (is_named && is_text(&v.text, "@setDataFrame"))
+        is_named = amf0_read(&r, &v) == AMF0_VALUE && v.kind == AMF0_STRING;
+    if (r.why) s->events.dropped(s->events.context, "bad_metadata", r.why);
+    if (!is_named || !is_text(&v.text, "onMetaData")) return;
     while (amf0_read(&r, &v) == AMF0_VALUE) {
         if (v.depth != 1) continue;
         if (v.kind == AMF0_NUMBER && (is_text(&v.name, "framerate") || is_text(&v.name, "videoframerate")))
             frame_rate = v.number;
         if (is_text(&v.name, "encoder") && !copy_text(&v, encoder, sizeof encoder)) encoder[0] = 0;
     }
+    if (r.why) s->events.dropped(s->events.context, "bad_metadata", r.why);
     if (s->phase == RTMP_PUBLISHING) s->events.metadata(s->events.context, frame_rate, encoder);
 }

@@ -41,7 +41,7 @@ struct rtmp_connection {
     int64_t started_us, phase_us, data_us;
     uint64_t bytes_in;
     const char *end_reason; /* set: close as soon as nobody is inside */
-    uint8_t errors_logged, extra_tracks_logged;
+    uint8_t errors_logged;
     bool is_counted_active, is_lingering, is_inside;
 };
 
@@ -322,11 +322,10 @@ static void on_unpublish(void *context)
     end_publication(c);
 }
 
-static void on_extra_track(void *context, enum media_kind kind, uint8_t track, uint64_t so_far)
+/* At most 510 lines in the life of a connection: one byte numbers the tracks of a kind. */
+static void on_extra_track(void *context, enum media_kind kind, uint8_t track)
 {
     struct rtmp_connection *c = context;
-    if (c->extra_tracks_logged >= ERRORS_LOGGED_MAX || so_far != 1) return;
-    c->extra_tracks_logged++;
     log_event(LOG_INGEST, LOG_WARN, log_name(c), "extra_track",
               "peer=%s kind=%s track=%u reason=\"only track 0 is carried; the others are dropped and counted\"",
               c->peer, kind == MEDIA_VIDEO ? "video" : "audio", track);
@@ -339,6 +338,16 @@ static void on_unsupported(void *context, const char *what)
     if (!c->stream) return;
     snprintf(text, sizeof text, "The codec (%s) is not supported", what);
     refuse_codec(c, text);
+}
+
+static void on_session_refused(void *context, const char *reason, const char *text)
+{
+    log_refusal(context, reason, text);
+}
+
+static void on_dropped(void *context, const char *event, const char *why)
+{
+    log_error(context, event, why);
 }
 
 static void on_random(void *context, uint8_t *out, size_t bytes)
@@ -492,6 +501,8 @@ void rtmp_connection_start(struct rtmp_home *home, int fd, const struct sockaddr
         .unpublish = on_unpublish,
         .extra_track = on_extra_track,
         .unsupported = on_unsupported,
+        .refused = on_session_refused,
+        .dropped = on_dropped,
         .random = on_random,
     };
     uint8_t address[16];

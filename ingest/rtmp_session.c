@@ -144,12 +144,20 @@ static void give_frame(struct rtmp_session *s, struct rtmp_message *m, const str
     s->events.frame(s->events.context, &frame);
 }
 
+static void note_extra_track(struct rtmp_session *s, enum media_kind kind, uint8_t track)
+{
+    uint32_t *told = &s->tracks_told[kind][track / 32];
+    const uint32_t bit = 1u << track % 32;
+    counter_add(s->counters, COUNTER_FLV_EXTRA_TRACK, 1);
+    if (!(*told & bit)) s->events.extra_track(s->events.context, kind, track);
+    *told |= bit;
+}
+
 static void take_event(struct rtmp_session *s, struct rtmp_message *m, const struct flv_event *e, bool is_shared)
 {
     const enum media_kind kind = m->type == RTMP_VIDEO ? MEDIA_VIDEO : MEDIA_AUDIO;
     if (e->track != 0) {
-        counter_add(s->counters, COUNTER_FLV_EXTRA_TRACK, 1);
-        s->events.extra_track(s->events.context, kind, e->track, ++s->extra_track_frames);
+        note_extra_track(s, kind, e->track);
         return;
     }
     switch (e->kind) {
@@ -180,6 +188,7 @@ static void take_media(struct rtmp_session *s, struct rtmp_message *m)
                                                     : flv_audio_parse(data, bytes, &events, &why);
     if (err) {
         counter_add(s->counters, COUNTER_FLV_MALFORMED, 1);
+        s->events.dropped(s->events.context, "bad_message", why);
         return;
     }
     for (size_t i = 0; i < events.count && m->body; i++) take_event(s, m, &events.items[i], events.count > 1);
@@ -201,6 +210,7 @@ static void take_aggregate(struct rtmp_session *s, struct rtmp_message *m)
         const struct byte_span body = read_span(&r, size);
         if (r.failed) {
             counter_add(s->counters, COUNTER_FLV_MALFORMED, 1);
+            s->events.dropped(s->events.context, "bad_message", "a tag in an aggregate message is cut off");
             return;
         }
         if (byte_reader_left(&r) >= 4) read_u32(&r); /* the back pointer */

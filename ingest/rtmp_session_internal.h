@@ -21,8 +21,8 @@ struct rtmp_session {
     char client[48];
     uint32_t stream_id; /* of publish */
     uint32_t streams_created, commands;
-    enum media_codec codecs[MEDIA_AUDIO + 1]; /* last seen */
-    uint64_t extra_track_frames;
+    enum media_codec codecs[MEDIA_AUDIO + 1];        /* last seen */
+    uint32_t tracks_told[MEDIA_AUDIO + 1][256 / 32]; /* bits: those of which extra_track was told */
 };
 
 #endif

@@ -35,7 +35,11 @@ static void on_metadata(void *context, double frame_rate, const char *encoder)
     (void)strlen(encoder);
 }
 static void on_unpublish(void *context) {}
-static void on_extra_track(void *context, enum media_kind kind, uint8_t track, uint64_t count) {}
+static void on_extra_track(void *context, enum media_kind kind, uint8_t track) {}
+static void on_told(void *context, const char *reason, const char *text)
+{
+    (void)(strlen(reason) + strlen(text));
+}
 static void on_unsupported(void *context, const char *what)
 {
     (void)strlen(what);
@@ -81,6 +85,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         .unpublish = on_unpublish,
         .extra_track = on_extra_track,
         .unsupported = on_unsupported,
+        .refused = on_told,
+        .dropped = on_told,
         .random = on_random,
     };
     if (bytes < 2) return 0;

@@ -17,6 +17,7 @@
     X(RTMP_PUBLISH_TIMEOUT, "rtmp_publish_timeouts", "RTMP connections closed: nothing published in time")             \
     X(RTMP_IDLE_TIMEOUT, "rtmp_idle_timeouts", "RTMP publishers closed: no data")                                      \
     X(RTMP_MALFORMED, "rtmp_malformed", "RTMP connections closed: protocol broken")                                    \
+    X(RTMP_PLAY_REFUSED, "rtmp_plays_refused", "RTMP players refused: they are served over HLS")                       \
     X(RTMP_LIMIT_MESSAGE, "rtmp_limit_message_bytes", "RTMP messages over the size limit")                             \
     X(RTMP_LIMIT_CHUNK_STREAMS, "rtmp_limit_chunk_streams", "RTMP connections with too many chunk streams")            \
     X(RTMP_LIMIT_ASSEMBLY, "rtmp_limit_assembly_bytes", "RTMP connections with too many half-received bytes")          \

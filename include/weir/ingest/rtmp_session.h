@@ -33,9 +33,13 @@ struct rtmp_session_events {
     void (*frame)(void *context, const struct rtmp_frame *frame);
     void (*metadata)(void *context, double frame_rate, const char *encoder); /* 0, "": not said */
     void (*unpublish)(void *context);
-    void (*extra_track)(void *context, enum media_kind kind, uint8_t track,
-                        uint64_t count);                  /* dropped; count: so far */
+    /* A track other than 0, when its first frame is dropped: once for each. */
+    void (*extra_track)(void *context, enum media_kind kind, uint8_t track);
     void (*unsupported)(void *context, const char *what); /* a codec; refuse or go on, as you like */
+    /* The session has refused something by itself and told the client `text`. reason: one word, for the log. */
+    void (*refused)(void *context, const char *reason, const char *text);
+    /* A message was dropped and the session goes on. event: what it was, for the log. */
+    void (*dropped)(void *context, const char *event, const char *why);
     void (*random)(void *context, uint8_t *out, size_t bytes);
 };
 

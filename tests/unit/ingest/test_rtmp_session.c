@@ -124,9 +124,22 @@ static void on_unpublish(void *context)
 {
     note(context, "unpublish");
 }
-static void on_extra_track(void *context, enum media_kind kind, uint8_t track, uint64_t count)
+static void on_extra_track(void *context, enum media_kind kind, uint8_t track)
 {
-    note(context, "extra track");
+    char text[64];
+    snprintf(text, sizeof text, "extra %s %u", kind == MEDIA_VIDEO ? "video" : "audio", track);
+    note(context, text);
+}
+static void on_refused(void *context, const char *reason, const char *text)
+{
+    assert_true(strlen(text) > 10);
+    note(context, "refused");
+    note(context, reason);
+}
+static void on_dropped(void *context, const char *event, const char *why)
+{
+    note(context, event);
+    note(context, why);
 }
 static void on_unsupported(void *context, const char *what)
 {
@@ -151,6 +164,8 @@ static struct rtmp_session *open_session(struct log *l)
         .unpublish = on_unpublish,
         .extra_track = on_extra_track,
         .unsupported = on_unsupported,
+        .refused = on_refused,
+        .dropped = on_dropped,
         .random = on_random,
     };
     *l = (struct log){ .text = "" };
@@ -308,6 +323,8 @@ static void refusals(void **unused_state)
     assert_true(answers_hold(&answers, "NetStream.Play.Failed") &&
                 answers_hold(&answers, "weir serves players over HLS"));
     assert_int_equal(rtmp_session_phase(session), RTMP_CLOSING);
+    assert_string_equal(l.text, "refused;play;");
+    assert_int_equal(counter_read(&counters, COUNTER_RTMP_PLAY_REFUSED), 1);
     rtmp_session_destroy(session);
     byte_writer_deinit(&s.w);
     byte_writer_deinit(&answers);
@@ -390,6 +407,48 @@ static void names_of_every_length(void **unused_state)
     }
 }
 
+/* Each that is not carried is told of once, however often and in whatever order it comes. */
+static void extra_tracks_are_named_once_each(void **unused_state)
+{
+    struct script s;
+    struct log l;
+    const uint64_t before = counter_read(&counters, COUNTER_FLV_EXTRA_TRACK);
+    begin(&s);
+    connect(&s, "live");
+    call(&s, 1, "publish", 3, "cam", "live");
+    for (int i = 0; i < 2; i++) {
+        media(&s, 6, 9, "96 13 61766331 01 000001 AA 02 000002 BBCC");
+        media(&s, 4, 8, "95 01 6D703461 02 AA");
+        media(&s, 6, 9, "96 03 61766331 FF AABB");
+    }
+    struct rtmp_session *session = open_session(&l);
+    assert_int_equal(feed(session, s.w.data, s.w.bytes, NULL), WEIR_OK);
+    assert_string_equal(l.text, "publish live cam;extra video 1;extra video 2;extra audio 2;extra video 255;");
+    assert_int_equal(counter_read(&counters, COUNTER_FLV_EXTRA_TRACK), before + 8);
+    rtmp_session_destroy(session);
+    byte_writer_deinit(&s.w);
+}
+
+static void what_is_dropped_is_told(void **unused_state)
+{
+    struct script s;
+    struct log l;
+    begin(&s);
+    connect(&s, "live");
+    call(&s, 1, "publish", 3, "cam", "live");
+    media(&s, 6, 9, "27 01 0000");
+    media(&s, 6, 22, "09 0000FF 000064 00 000000 27");
+    media(&s, 6, 18, "02 000A 6F6E4D657461446174 61 03 0001 61 07 0000");
+    call(&s, 1, "publish", 4, "cam", "live");
+    struct rtmp_session *session = open_session(&l);
+    assert_int_equal(feed(session, s.w.data, s.w.bytes, NULL), WEIR_OK);
+    assert_string_equal(l.text, "publish live cam;bad_message;a video message is cut off;"
+                                "bad_message;a tag in an aggregate message is cut off;"
+                                "bad_metadata;AMF0 references are not accepted;metadata 0 ;refused;second_publish;");
+    rtmp_session_destroy(session);
+    byte_writer_deinit(&s.w);
+}
+
 static void commands_without_end(void **unused_state)
 {
     struct script s;
@@ -423,6 +482,8 @@ int main(void)
         cmocka_unit_test(refusals),
         cmocka_unit_test(strangers),
         cmocka_unit_test(names_of_every_length),
+        cmocka_unit_test(extra_tracks_are_named_once_each),
+        cmocka_unit_test(what_is_dropped_is_told),
         cmocka_unit_test(commands_without_end),
         cmocka_unit_test(a_stranger_is_known_by_the_first_byte),
     };
