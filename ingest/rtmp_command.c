@@ -46,9 +46,17 @@ static const uint8_t *body_of(const struct rtmp_message *m, size_t *bytes)
 
 /* -- connect -- */
 
+/* "rtmp://host/live?key=..." as server: some clients leave the query out of app and say it in tcUrl alone. */
+static void add_query(char *app, size_t app_bytes, const char *url)
+{
+    const char *query = strchr(url, '?');
+    const size_t used = strlen(app);
+    if (query && !strchr(app, '?') && used + strlen(query) < app_bytes) memcpy(app + used, query, strlen(query) + 1);
+}
+
 static enum weir_err take_connect(struct rtmp_session *s, struct command *c, const char **why)
 {
-    char app[TEXT_BYTES] = "";
+    char app[TEXT_BYTES] = "", url[RTMP_URL_BYTES_MAX + 1] = "";
     struct amf0_value v;
     bool is_too_long = false;
     if (amf0_read(&c->args, &v) != AMF0_VALUE || v.kind != AMF0_OBJECT_BEGIN) {
@@ -57,6 +65,7 @@ static enum weir_err take_connect(struct rtmp_session *s, struct command *c, con
     }
     while (amf0_read(&c->args, &v) == AMF0_VALUE && !(v.kind == AMF0_END && v.depth == 0)) {
         if (v.depth == 1 && is_text(&v.name, "app")) is_too_long |= !copy_text(&v, app, sizeof app);
+        if (v.depth == 1 && is_text(&v.name, "tcUrl") && !copy_text(&v, url, sizeof url)) url[0] = 0;
         if (v.depth == 1 && is_text(&v.name, "flashVer") && !copy_text(&v, s->client, sizeof s->client))
             s->client[0] = 0;
     }
@@ -72,8 +81,11 @@ static enum weir_err take_connect(struct rtmp_session *s, struct command *c, con
         s->events.refused(s->events.context, "bad_name", text);
         return WEIR_OK;
     }
+    add_query(app, sizeof app, url);
     free(s->app);
     s->app = strdup(app);
+    explicit_bzero(app, sizeof app);
+    explicit_bzero(url, sizeof url);
     if (!s->app) return WEIR_NOMEM;
     rtmp_reply_connect_controls(&s->out);
     rtmp_reply_connect_result(&s->out, c->transaction);

@@ -18,7 +18,7 @@
 #define RTMP_ASSEMBLY_BYTES_MAX (7 * MIB + 512 * KIB) /* all half-received messages of a connection: refuse and close */
 #define RTMP_OUTPUT_BYTES_MAX (256 * KIB)             /* replies a client does not read: close */
 #define RTMP_NAME_BYTES_MAX 256                       /* app, stream name, key, query: refuse */
-#define RTMP_URL_BYTES_MAX 2048                       /* tcUrl */
+#define RTMP_URL_BYTES_MAX 2048                       /* tcUrl: its query is not looked at */
 #define RTMP_COMMANDS_BEFORE_PUBLISH_MAX 64           /* refuse and close */
 #define RTMP_IDLE_US_MAX (30 * 1000000LL)             /* publishing and nothing came: close (ingest.idle) */
 #define RTMP_SILENT_US (5 * 1000000LL)                /* after this a publisher may be replaced by anyone allowed */

@@ -61,6 +61,18 @@ static void connect(struct script *s, const char *app)
     say(s, 0, 20, &w);
 }
 
+static void connect_with_url(struct script *s, const char *app, const char *url)
+{
+    struct byte_writer w = command("connect", 1);
+    amf0_write_object_begin(&w);
+    amf0_write_name(&w, "tcUrl");
+    amf0_write_string(&w, url);
+    amf0_write_name(&w, "app");
+    amf0_write_string(&w, app);
+    amf0_write_end(&w);
+    say(s, 0, 20, &w);
+}
+
 /* name(null, text): releaseStream, FCPublish, FCUnpublish, createStream without text */
 static void call(struct script *s, uint8_t stream, const char *name, double transaction, const char *text,
                  const char *more)
@@ -407,6 +419,35 @@ static void names_of_every_length(void **unused_state)
     }
 }
 
+/* A query of the server half reaches the name rules, whichever of the two fields a client puts it into. */
+static void a_query_in_either_half_of_connect(void **unused_state)
+{
+    static char long_url[RTMP_URL_BYTES_MAX + 64];
+    snprintf(long_url, sizeof long_url, "rtmp://h/live?key=%0*d", RTMP_URL_BYTES_MAX, 1);
+    const struct {
+        const char *app, *url, *expected;
+    } cases[] = {
+        { "live", "rtmp://h/live", "publish live cam;" },
+        { "live", "rtmp://h:1935/live?key=S", "publish live?key=S cam;" },
+        { "live?key=S", "rtmp://h/live?key=S", "publish live?key=S cam;" },
+        { "live?key=A", "rtmp://h/live?key=B", "publish live?key=A cam;" },
+        { "live", long_url, "publish live cam;" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct script s;
+        struct log l;
+        print_message("%s, %.40s\n", cases[i].app, cases[i].url);
+        begin(&s);
+        connect_with_url(&s, cases[i].app, cases[i].url);
+        call(&s, 1, "publish", 3, "cam", "live");
+        struct rtmp_session *session = open_session(&l);
+        assert_int_equal(feed(session, s.w.data, s.w.bytes, NULL), WEIR_OK);
+        assert_string_equal(l.text, cases[i].expected);
+        rtmp_session_destroy(session);
+        byte_writer_deinit(&s.w);
+    }
+}
+
 /* Each that is not carried is told of once, however often and in whatever order it comes. */
 static void extra_tracks_are_named_once_each(void **unused_state)
 {
@@ -482,6 +523,7 @@ int main(void)
         cmocka_unit_test(refusals),
         cmocka_unit_test(strangers),
         cmocka_unit_test(names_of_every_length),
+        cmocka_unit_test(a_query_in_either_half_of_connect),
         cmocka_unit_test(extra_tracks_are_named_once_each),
         cmocka_unit_test(what_is_dropped_is_told),
         cmocka_unit_test(commands_without_end),
