@@ -529,6 +529,18 @@ void rtmp_connection_start(struct rtmp_home *home, int fd, const struct sockaddr
     log_event(LOG_INGEST, LOG_DEBUG, "-", "rtmp_accepted", "peer=%s tls=%s", c->peer, is_tls ? "yes" : "no");
 }
 
+/* Closes who has stood there for too long. Thousands may: the first of a burst is logged, all are counted. */
+static void time_out(struct rtmp_connection *c, struct log_burst *burst, int64_t now_us, enum counter id,
+                     const char *event, const char *reason)
+{
+    uint64_t left_out;
+    count(c, id);
+    if (log_burst_take(burst, now_us, &left_out))
+        log_event(LOG_INGEST, LOG_WARN, "-", event, "peer=%s seconds=%lld reason=\"%s\" not_logged=%llu", c->peer,
+                  (long long)(now_us - c->started_us) / 1000000, reason, (unsigned long long)left_out);
+    finish(c, reason);
+}
+
 static void check_deadline(struct rtmp_connection *c, int64_t now_us)
 {
     const struct rtmp_server_config *config = c->home->config;
@@ -537,12 +549,13 @@ static void check_deadline(struct rtmp_connection *c, int64_t now_us)
         if (now_us - c->phase_us > LINGER_US) finish(c, "refused");
     } else if (phase == RTMP_HANDSHAKE) {
         if (now_us - c->started_us <= config->handshake_us) return;
-        count(c, wire_is_open(&c->wire) ? COUNTER_RTMP_HANDSHAKE_TIMEOUT : COUNTER_TLS_TIMEOUT);
-        finish(c, "handshake took too long");
+        time_out(c, &c->home->late_handshakes, now_us,
+                 wire_is_open(&c->wire) ? COUNTER_RTMP_HANDSHAKE_TIMEOUT : COUNTER_TLS_TIMEOUT, "handshake_timeout",
+                 "the handshake took too long (ingest.handshake)");
     } else if (phase != RTMP_PUBLISHING) {
         if (now_us - c->phase_us <= config->publish_us) return;
-        count(c, COUNTER_RTMP_PUBLISH_TIMEOUT);
-        finish(c, "nothing was published in time");
+        time_out(c, &c->home->late_publishes, now_us, COUNTER_RTMP_PUBLISH_TIMEOUT, "publish_timeout",
+                 "nothing was published in time (ingest.publish)");
     } else if (now_us - c->data_us > config->idle_us) {
         count(c, COUNTER_RTMP_IDLE_TIMEOUT);
         log_event(LOG_INGEST, LOG_WARN, log_name(c), "publisher_idle", "peer=%s seconds=%lld", c->peer,

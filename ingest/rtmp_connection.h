@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 #include <weir/base/gather.h>
+#include <weir/base/log_burst.h>
 #include <weir/ingest/rtmp_server.h>
 
 struct rtmp_connection;
@@ -18,6 +19,7 @@ struct rtmp_home {
     struct counters *counters;
     uint8_t *buffer; /* RTMP_READ_BYTES_PER_TURN: read into, fed from, never kept */
     struct rtmp_connection *first;
+    struct log_burst late_handshakes, late_publishes;
     void (*closed)(void *context, const uint8_t address[16]);
     void *context;
 };

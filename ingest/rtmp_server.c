@@ -7,6 +7,7 @@
 #include <weir/base/acceptor.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
+#include <weir/base/log_burst.h>
 #include <weir/base/loop.h>
 #include <weir/base/net.h>
 
@@ -29,6 +30,7 @@ struct rtmp_server {
     struct branch *branches;
     _Atomic uint32_t connections;
     struct address_counts addresses;
+    struct log_burst refused; /* first loop's thread */
 };
 
 static void on_closed(void *context, const uint8_t address[16])
@@ -49,6 +51,16 @@ static void on_tick(void *context)
     loop_timer_arm(b->tick, TICK_US);
 }
 
+static void log_refused(struct rtmp_server *s, const struct sockaddr_storage *peer, const char *reason)
+{
+    uint64_t left_out;
+    char text[NET_PEER_BYTES];
+    if (!log_burst_take(&s->refused, clock_now_us(), &left_out)) return;
+    net_format_peer(peer, text);
+    log_event(LOG_INGEST, LOG_WARN, "-", "connection_refused", "peer=%s reason=\"%s\" not_logged=%llu", text, reason,
+              (unsigned long long)left_out);
+}
+
 static bool on_admit(void *context, int fd, const struct sockaddr_storage *peer)
 {
     struct rtmp_server *s = context;
@@ -57,16 +69,13 @@ static bool on_admit(void *context, int fd, const struct sockaddr_storage *peer)
     net_address_bytes(peer, address);
     if (atomic_load(&s->connections) >= s->config.connections_max) {
         counter_add(counters, COUNTER_RTMP_REFUSED_TOTAL, 1);
+        log_refused(s, peer, "too many connections in all (ingest.connections)");
     } else if (!address_counts_add(&s->addresses, address, s->config.connections_per_address_max)) {
         counter_add(counters, COUNTER_RTMP_REFUSED_ADDRESS, 1);
+        log_refused(s, peer, "too many connections from one address (ingest.connections_per_address)");
     } else {
         atomic_fetch_add(&s->connections, 1);
         return true;
-    }
-    if (log_wants(LOG_INGEST, LOG_DEBUG)) {
-        char text[NET_PEER_BYTES];
-        net_format_peer(peer, text);
-        log_event(LOG_INGEST, LOG_DEBUG, "-", "connection_refused", "peer=%s reason=\"too many connections\"", text);
     }
     return false;
 }

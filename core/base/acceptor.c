@@ -8,12 +8,12 @@
 #include <unistd.h>
 #include <weir/base/clock.h>
 #include <weir/base/log.h>
+#include <weir/base/log_burst.h>
 #include <weir/base/loop.h>
 #include <weir/base/net.h>
 
 #define LISTENERS_MAX 16
 #define ACCEPTS_PER_TURN 64
-#define STARVED_LOG_US (10 * 1000000LL)
 
 struct listener {
     struct acceptor *acceptor;
@@ -29,7 +29,7 @@ struct acceptor {
     size_t next_loop; /* first loop's thread */
     _Atomic bool is_stopped;
     int reserve_fd; /* given up for a moment to refuse a connection when descriptors have run out */
-    int64_t starved_logged_us;
+    struct log_burst starved;
 };
 
 /* A socket on its way to its loop. */
@@ -60,12 +60,11 @@ static void on_newcomer(void *context, void *message)
 
 static void refuse_starved(struct acceptor *a, int listen_fd)
 {
-    const int64_t now_us = clock_now_us();
-    if (now_us - a->starved_logged_us > STARVED_LOG_US) {
-        a->starved_logged_us = now_us;
+    uint64_t left_out;
+    if (log_burst_take(&a->starved, clock_now_us(), &left_out))
         log_event(LOG_BASE, LOG_ERROR, "-", "no_descriptors",
-                  "reason=\"too many open files: raise the limit (ulimit -n, LimitNOFILE=)\"");
-    }
+                  "reason=\"too many open files: raise the limit (ulimit -n, LimitNOFILE=)\" not_logged=%llu",
+                  (unsigned long long)left_out);
     if (a->reserve_fd >= 0) close(a->reserve_fd);
     const int fd = accept(listen_fd, NULL, NULL);
     if (fd >= 0) close(fd);

@@ -48,6 +48,9 @@ class Limits(unittest.TestCase):
                 one.sendall(b"\x03" + bytes(100))
                 sockets.append(one)
             wait_for("them to be thrown out", lambda: server.counter("rtmp_handshake_timeouts") == 200)
+            # a line for a burst on each loop, not one for each
+            self.assertIn("the handshake took too long (ingest.handshake)", server.log())
+            self.assertLess(server.log().count("handshake_timeout"), 100)
             for one in sockets:
                 one.close()
 
@@ -165,6 +168,7 @@ class Limits(unittest.TestCase):
         with Server("ingest.connections_per_address=5") as server:
             sockets = [socket.create_connection(("127.0.0.1", server.rtmp_port)) for _ in range(12)]
             wait_for("refusals", lambda: server.counter("rtmp_refused_per_address") == 7)
+            self.assertIn("too many connections from one address", server.log())
             for one in sockets:
                 one.close()
 

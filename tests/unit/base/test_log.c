@@ -3,7 +3,9 @@
 #include <string.h>
 #include <weir/base/clock.h>
 #include <weir/base/counters.h>
+#include <weir/base/limits.h>
 #include <weir/base/log.h>
+#include <weir/base/log_burst.h>
 
 static void render(enum log_format format, const char *stream, const char *pairs, char out[512])
 {
@@ -50,6 +52,20 @@ static void long_text_is_cut(void **unused_state)
     assert_string_equal(line + bytes - 2, "}\n");
 }
 
+static void a_burst_is_a_line_now_and_then(void **unused_state)
+{
+    struct log_burst b = { 0 };
+    uint64_t left_out = 99;
+    assert_true(log_burst_take(&b, 5000000, &left_out));
+    assert_int_equal(left_out, 0);
+    for (int i = 0; i < 1000; i++) assert_false(log_burst_take(&b, 5000000 + i, &left_out));
+    assert_false(log_burst_take(&b, 5000000 + LOG_BURST_US - 1, &left_out));
+    assert_true(log_burst_take(&b, 5000000 + LOG_BURST_US, &left_out));
+    assert_int_equal(left_out, 1001);
+    assert_true(log_burst_take(&b, 5000000 + 9 * LOG_BURST_US, &left_out));
+    assert_int_equal(left_out, 0);
+}
+
 static void counters_have_distinct_names(void **unused_state)
 {
     for (int a = 0; a < COUNTER_COUNT; a++) {
@@ -65,6 +81,7 @@ int main(void)
         cmocka_unit_test(text_and_json_lines),
         cmocka_unit_test(a_peers_text_cannot_forge_a_line),
         cmocka_unit_test(long_text_is_cut),
+        cmocka_unit_test(a_burst_is_a_line_now_and_then),
         cmocka_unit_test(counters_have_distinct_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
