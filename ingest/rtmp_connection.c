@@ -23,7 +23,7 @@
 #define KEEPALIVE_INTERVAL_S 5
 #define KEEPALIVE_PROBES 3
 #define USER_TIMEOUT_MS 15000
-#define ERRORS_LOGGED_MAX 3 /* per connection; all are counted */
+#define ERRORS_LOGGED_MAX 3 /* per connection; all are counted. The same for metadata */
 
 struct rtmp_connection {
     struct gather_watch watch; /* first: the watch is the connection */
@@ -38,10 +38,11 @@ struct rtmp_connection {
     size_t leftover_bytes;
     uint8_t address[16];
     char peer[NET_PEER_BYTES];
-    int64_t started_us, phase_us, data_us;
+    int64_t started_us, phase_us;
+    int64_t data_us, media_us; /* when anything came, and when a whole audio or video message did */
     uint64_t bytes_in;
     const char *end_reason; /* set: close as soon as nobody is inside */
-    uint8_t errors_logged;
+    uint8_t errors_logged, metadata_logged;
     bool is_counted_active, is_lingering, is_inside;
 };
 
@@ -176,7 +177,7 @@ static void on_accepted(void *context, struct stream *stream)
 {
     struct rtmp_connection *c = context;
     c->stream = stream;
-    c->phase_us = c->data_us = clock_now_us();
+    c->phase_us = c->data_us = c->media_us = clock_now_us();
     edge_transport_begin(&live_edge_figures(stream_edge(stream))->transport, "rtmp", false);
     set_active(c, true);
     count(c, COUNTER_PUBLISH_ACCEPTED);
@@ -261,6 +262,7 @@ static void on_config(void *context, enum media_codec codec, struct byte_span wi
     struct rtmp_connection *c = context;
     const char *why = "";
     if (!c->stream) return;
+    c->media_us = c->data_us;
     const enum weir_err err = stream_set_config(c->stream, 0, codec, wire_config, &why);
     if (err == WEIR_UNSUPPORTED) {
         refuse_codec(c, why);
@@ -283,6 +285,7 @@ static void on_frame(void *context, const struct rtmp_frame *frame)
         blob_unref(frame->message);
         return;
     }
+    c->media_us = c->data_us;
     const struct stream_frame in = {
         .kind = codec_kind(frame->codec),
         .message = frame->message,
@@ -312,7 +315,10 @@ static void on_metadata(void *context, double frame_rate, const char *encoder)
     struct rtmp_connection *c = context;
     if (!c->stream) return;
     stream_set_frame_rate_hint(c->stream, frame_rate);
-    log_event(LOG_INGEST, LOG_INFO, log_name(c), "metadata", "peer=%s encoder=%s frame_rate=%.3f", c->peer,
+    /* some encoders say it again every few seconds */
+    const enum log_level level = c->metadata_logged < ERRORS_LOGGED_MAX ? LOG_INFO : LOG_DEBUG;
+    if (level == LOG_INFO) c->metadata_logged++;
+    log_event(LOG_INGEST, level, log_name(c), "metadata", "peer=%s encoder=%s frame_rate=%.3f", c->peer,
               log_quote_text(encoder).text, frame_rate);
 }
 
@@ -556,11 +562,12 @@ static void check_deadline(struct rtmp_connection *c, int64_t now_us)
         if (now_us - c->phase_us <= config->publish_us) return;
         time_out(c, &c->home->late_publishes, now_us, COUNTER_RTMP_PUBLISH_TIMEOUT, "publish_timeout",
                  "nothing was published in time (ingest.publish)");
-    } else if (now_us - c->data_us > config->idle_us) {
+    } else if (now_us - c->media_us > config->idle_us) {
         count(c, COUNTER_RTMP_IDLE_TIMEOUT);
-        log_event(LOG_INGEST, LOG_WARN, log_name(c), "publisher_idle", "peer=%s seconds=%lld", c->peer,
-                  (long long)(now_us - c->data_us) / 1000000);
-        finish(c, "no data");
+        log_event(LOG_INGEST, LOG_WARN, log_name(c), "publisher_idle",
+                  "peer=%s seconds=%lld reason=\"no audio or video came (ingest.idle)\"", c->peer,
+                  (long long)(now_us - c->media_us) / 1000000);
+        finish(c, "no audio or video");
     } else if (c->stream) {
         stream_tick(c->stream, now_us);
     }

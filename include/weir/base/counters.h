@@ -15,7 +15,7 @@
     X(RTMP_REFUSED_ADDRESS, "rtmp_refused_per_address", "RTMP connections refused: too many from one address")         \
     X(RTMP_HANDSHAKE_TIMEOUT, "rtmp_handshake_timeouts", "RTMP connections closed: handshake not finished in time")    \
     X(RTMP_PUBLISH_TIMEOUT, "rtmp_publish_timeouts", "RTMP connections closed: nothing published in time")             \
-    X(RTMP_IDLE_TIMEOUT, "rtmp_idle_timeouts", "RTMP publishers closed: no data")                                      \
+    X(RTMP_IDLE_TIMEOUT, "rtmp_idle_timeouts", "RTMP publishers closed: no audio or video")                            \
     X(RTMP_MALFORMED, "rtmp_malformed", "RTMP connections closed: protocol broken")                                    \
     X(RTMP_PLAY_REFUSED, "rtmp_plays_refused", "RTMP players refused: they are served over HLS")                       \
     X(RTMP_LIMIT_MESSAGE, "rtmp_limit_message_bytes", "RTMP messages over the size limit")                             \

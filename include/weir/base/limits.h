@@ -20,7 +20,7 @@
 #define RTMP_NAME_BYTES_MAX 256                       /* app, stream name, key, query: refuse */
 #define RTMP_URL_BYTES_MAX 2048                       /* tcUrl: its query is not looked at */
 #define RTMP_COMMANDS_BEFORE_PUBLISH_MAX 64           /* refuse and close */
-#define RTMP_IDLE_US_MAX (30 * 1000000LL)             /* publishing and nothing came: close (ingest.idle) */
+#define RTMP_IDLE_US_MAX (30 * 1000000LL)             /* publishing and no audio or video came: close (ingest.idle) */
 #define RTMP_SILENT_US (5 * 1000000LL)                /* after this a publisher may be replaced by anyone allowed */
 #define RTMP_CONNECTIONS_MAX 20000                    /* refuse new ones (ingest.connections) */
 #define RTMP_CONNECTIONS_PER_ADDRESS_MAX 12000        /* refuse new ones (ingest.connections_per_address) */
