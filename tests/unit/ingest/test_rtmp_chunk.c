@@ -19,12 +19,13 @@ struct result {
     } messages[MESSAGES_MAX];
 };
 
+static struct counters run_counters;
+
 /* Feeds the input in two pieces, or byte by byte with cut 0. */
 static struct result run(const uint8_t *data, size_t bytes, uint32_t chunk_bytes, size_t cut)
 {
-    static struct counters counters;
     struct result out = { .err = WEIR_OK };
-    struct rtmp_chunk_reader *r = rtmp_chunk_reader_create(&counters);
+    struct rtmp_chunk_reader *r = rtmp_chunk_reader_create(&run_counters);
     assert_int_equal(rtmp_chunk_set_size(r, chunk_bytes), WEIR_OK);
     size_t at = 0;
     bool has_message = true;
@@ -60,6 +61,25 @@ static const struct {
     { "fmt 0", "03 000010 000004 09 01000000 AABBCCDD", 128, 1, { 16 }, { 4 } },
     { "csid 64 takes two bytes", "00 00 000000 000001 08 01000000 AA", 128, 1, { 0 }, { 1 } },
     { "csid 65599 takes three", "01 FFFF 000000 000001 08 01000000 AA", 128, 1, { 0 }, { 1 } },
+    { "one chunk stream by its two-byte and its three-byte id",
+      "00 00 000005 000002 08 01000000 AA C1 0000 BB",
+      1,
+      1,
+      { 5 },
+      { 2 } },
+    { "the largest id of two bytes and the one behind it are two",
+      "00 FF 000005 000002 08 01000000 AA 01 0001 000007 000001 08 01000000 CC C0 FF BB",
+      1,
+      2,
+      { 7, 5 },
+      { 1, 2 } },
+    { "fmt 0 and the same length in mid-message goes on with it",
+      "04 000005 000002 08 01000000 AA 04 000009 000002 08 01000000 BB",
+      1,
+      1,
+      { 5 },
+      { 2 } },
+    { "the largest chunk size there is", "04 000001 000003 08 01000000 AABBCC", 0xFFFFFF, 1, { 1 }, { 3 } },
     { "fmt 1 on a fresh chunk stream", "44 000005 000001 08 AA", 128, 1, { 5 }, { 1 } },
     { "fmt 1 adds its delta, keeps the stream",
       "04 000064 000001 08 01000000 AA 44 00000A 000002 08 BBCC",
@@ -107,6 +127,18 @@ static const struct {
       2,
       { 7, 8 },
       { 0, 1 } },
+    { "extended: a new message by fmt 3 repeats the field",
+      "05 FFFFFF 000002 09 01000000 01000000 01 C5 01000000 02 C5 01000000 03 C5 01000000 04",
+      1,
+      2,
+      { 0x1000000, 0x2000000 },
+      { 2, 2 } },
+    { "extended: a new message by fmt 3 leaves it out",
+      "05 FFFFFF 000002 09 01000000 01000000 01 C5 02 C5 03 C5 0405",
+      1,
+      2,
+      { 0x1000000, 0x2000000 },
+      { 2, 2 } },
     { "time wraps", "04 FFFFFF 000001 08 01000000 FFFFFFFE AA 84 000005 BB", 128, 2, { 0xFFFFFFFE, 3 }, { 1, 1 } },
 };
 
@@ -146,8 +178,10 @@ static void what_is_refused(void **unused_state)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         const struct hex in = hex(bad[i].in_hex);
         print_message("%s\n", bad[i].what);
+        const uint64_t before = counter_read(&run_counters, COUNTER_RTMP_LIMIT_MESSAGE);
         const struct result r = run(in.data, in.bytes, 2, 0);
         assert_int_equal(r.err, bad[i].err);
+        assert_int_equal(counter_read(&run_counters, COUNTER_RTMP_LIMIT_MESSAGE) - before, bad[i].err == WEIR_LIMIT);
         if (r.err) assert_true(strlen(r.why) > 10);
     }
 }
@@ -216,6 +250,36 @@ static void claims_cost_nothing_and_chunk_streams_are_counted(void **unused_stat
     rtmp_chunk_reader_destroy(r);
 }
 
+/* A few chunk streams, each within what a message may be, are too much together. */
+static void half_received_messages_have_a_ceiling(void **unused_state)
+{
+    static uint8_t filling[0x10000];
+    struct counters counters = { 0 };
+    struct rtmp_chunk_reader *r = rtmp_chunk_reader_create(&counters);
+    assert_int_equal(rtmp_chunk_set_size(r, sizeof filling), WEIR_OK);
+    enum weir_err err = WEIR_OK;
+    const char *why = "";
+    size_t peak = 0;
+    for (unsigned turn = 0; turn < 100 && !err; turn++) {
+        for (uint8_t csid = 4; csid < 8 && !err; csid++) {
+            const uint8_t first[] = { csid, 0, 0, 0, 0x60, 0, 0, RTMP_VIDEO, 1, 0, 0, 0 },
+                          next[] = { (uint8_t)(0xC0 | csid) };
+            struct rtmp_message m;
+            bool has_message;
+            size_t used;
+            err = turn ? rtmp_chunk_feed(r, next, sizeof next, &used, &m, &has_message, &why)
+                       : rtmp_chunk_feed(r, first, sizeof first, &used, &m, &has_message, &why);
+            if (!err) err = rtmp_chunk_feed(r, filling, sizeof filling, &used, &m, &has_message, &why);
+            if (rtmp_chunk_held_bytes(r) > peak) peak = rtmp_chunk_held_bytes(r);
+        }
+    }
+    assert_int_equal(err, WEIR_LIMIT);
+    assert_non_null(strstr(why, "half-received"));
+    assert_true(peak <= RTMP_ASSEMBLY_BYTES_MAX);
+    assert_int_equal(counter_read(&counters, COUNTER_RTMP_LIMIT_ASSEMBLY), 1);
+    rtmp_chunk_reader_destroy(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +288,7 @@ int main(void)
         cmocka_unit_test(chunk_sizes),
         cmocka_unit_test(abort_drops_what_was_received),
         cmocka_unit_test(claims_cost_nothing_and_chunk_streams_are_counted),
+        cmocka_unit_test(half_received_messages_have_a_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

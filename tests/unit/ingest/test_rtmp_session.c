@@ -122,7 +122,9 @@ static void on_codec(void *context, enum media_codec codec)
 static void on_frame(void *context, const struct rtmp_frame *frame)
 {
     char text[64];
-    snprintf(text, sizeof text, "frame %s %zu%s", codec_name(frame->codec), frame->bytes, frame->is_key ? " key" : "");
+    int used = snprintf(text, sizeof text, "frame %s %zu%s", codec_name(frame->codec), frame->bytes,
+                        frame->is_key ? " key" : "");
+    if (frame->timestamp_ms) snprintf(text + used, sizeof text - (size_t)used, " at %u", (unsigned)frame->timestamp_ms);
     note(context, text);
     blob_unref(frame->message);
 }
@@ -313,9 +315,194 @@ static void amf3_wrapping_aggregates_and_pings(void **unused_state)
     media(
         &s, 6, 22,
         "09 00000C 000064 00 000000 27 01 000000 00000003 41AABB 00000017 08 000003 00006E 00 000000 2F FFFB 0000000E");
-    expect_at_every_split(&s, "publish live cam;config h264 6;frame h264 7;mp3;frame mp3 2 key;",
+    /* metadata behind an AMF3 message's leading zero */
+    media(&s, 6, 15, "00 02 000A 6F6E4D657461446174 61 08 00000001 0009 6672616D6572617465 00 4039000000000000 000009");
+    /* the first tag's time is the message's (7.1.6), and the second stands 10 ms behind it */
+    expect_at_every_split(&s, "publish live cam;config h264 6;frame h264 7;mp3;frame mp3 2 key at 10;metadata 25 ;",
                           (const char *const[]){ "NetStream.Publish.Start", NULL });
     byte_writer_deinit(&s.w);
+}
+
+/* What the session says to `s`, up to its end. */
+static struct byte_writer answers_to(const struct script *s, enum weir_err expected)
+{
+    struct log l;
+    struct byte_writer answers;
+    byte_writer_init(&answers, 1 << 20);
+    struct rtmp_session *session = open_session(&l);
+    assert_int_equal(feed(session, s->w.data, s->w.bytes, &answers), expected);
+    rtmp_session_destroy(session);
+    return answers;
+}
+
+static size_t times_said(const struct byte_writer *answers, const char *what_hex)
+{
+    const struct hex what = hex(what_hex);
+    size_t count = 0;
+    for (size_t at = 0; at + what.bytes <= answers->bytes; at++)
+        count += !memcmp(answers->data + at, what.data, what.bytes);
+    return count;
+}
+
+static void pings_are_answered_with_their_time(void **unused_state)
+{
+    struct script s;
+    begin(&s);
+    message(&s, 2, 4, 0, (const uint8_t[]){ 0, 6, 0x12, 0x34, 0x56, 0x78 }, 6);
+    struct byte_writer answers = answers_to(&s, WEIR_OK);
+    assert_int_equal(times_said(&answers, "02 000000 000006 04 00000000 0007 12345678"), 1);
+    byte_writer_deinit(&answers);
+    byte_writer_deinit(&s.w);
+}
+
+/* RTMP 5.4.3: each window of bytes, handshake included, is acknowledged with what was received so far. */
+static void windows_are_acknowledged(void **unused_state)
+{
+    static uint8_t filling[4096];
+    struct script s;
+    begin(&s);
+    message(&s, 2, 5, 0, (const uint8_t[]){ 0, 0, 0x10, 0 }, 4); /* of 4096 bytes */
+    const size_t before = s.w.bytes;
+    for (int i = 0; i < 8; i++) message(&s, 4, 0x63, 0, filling, sizeof filling);
+    struct log l;
+    struct byte_writer answers;
+    byte_writer_init(&answers, 1 << 20);
+    struct rtmp_session *session = open_session(&l);
+    for (size_t at = 0; at < s.w.bytes; at += 64)
+        assert_int_equal(feed(session, s.w.data + at, s.w.bytes - at < 64 ? s.w.bytes - at : 64, &answers), WEIR_OK);
+    rtmp_session_destroy(session);
+    const size_t said = times_said(&answers, "02 000000 000004 03 00000000");
+    assert_in_range(said, (s.w.bytes - before) / (4096 + 64), s.w.bytes / 4096);
+    /* the last number is near the end, and numbers rise by a window at least */
+    uint32_t last = 0;
+    for (size_t at = 0; at + 16 <= answers.bytes; at++) {
+        if (memcmp(answers.data + at, "\x02\0\0\0\0\0\x04\x03\0\0\0\0", 12)) continue;
+        const uint8_t *n = answers.data + at + 12;
+        const uint32_t now = (uint32_t)n[0] << 24 | (uint32_t)n[1] << 16 | (uint32_t)n[2] << 8 | n[3];
+        assert_true(now >= last + 4096);
+        last = now;
+    }
+    assert_true(last <= s.w.bytes && last + 4096 + 64 > s.w.bytes);
+    byte_writer_deinit(&answers);
+    byte_writer_deinit(&s.w);
+}
+
+/* Enhanced RTMP v2: what encoders look at before they send HEVC, AV1, Opus, ModEx, tracks. */
+static void connect_says_what_can_be_carried(void **unused_state)
+{
+    static const char *const codecs[] = {
+        "avc1", "hvc1", "av01", "vp09", "mp4a", "Opus", "fLaC", "ac-3", "ec-3", ".mp3"
+    };
+    struct script s;
+    struct amf0_reader r;
+    struct amf0_value v;
+    char path[8][32] = { "" };
+    unsigned listed = 0, video = 0, audio = 0;
+    double caps = -1, encoding = -1;
+    begin(&s);
+    connect(&s, "live");
+    struct byte_writer answers = answers_to(&s, WEIR_OK);
+    /* window 5000000, bandwidth, chunk size; then the result in one chunk, which the new size has room for */
+    assert_int_equal(times_said(&answers, "02 000000 000004 05 00000000"), 1);
+    assert_int_equal(times_said(&answers, "02 000000 000005 06 00000000"), 1);
+    assert_int_equal(times_said(&answers, "02 000000 000004 01 00000000"), 1);
+    const uint8_t *result = memmem(answers.data, answers.bytes, "\x02\0\x07_result", 10);
+    assert_non_null(result);
+    amf0_reader_init(&r, result, answers.bytes - (size_t)(result - answers.data), NULL);
+    while (amf0_read(&r, &v) == AMF0_VALUE) {
+        if (v.depth < 8 && v.name.bytes < sizeof path[0])
+            snprintf(path[v.depth], sizeof path[0], "%.*s", (int)v.name.bytes, (const char *)v.name.data);
+        if (v.depth == 1 && !strcmp(path[1], "capsEx")) caps = v.number;
+        if (v.depth == 1 && !strcmp(path[1], "objectEncoding")) encoding = v.number;
+        if (v.depth != 2) continue;
+        for (unsigned i = 0; i < ARRAY_LEN(codecs); i++) {
+            if (!strcmp(path[1], "fourCcList") && v.text.bytes == 4 && !memcmp(v.text.data, codecs[i], 4))
+                listed |= 1u << i;
+            if (strcmp(path[2], codecs[i]) || v.number != 4 /* can forward */) continue;
+            if (!strcmp(path[1], "videoFourCcInfoMap")) video |= 1u << i;
+            if (!strcmp(path[1], "audioFourCcInfoMap")) audio |= 1u << i;
+        }
+    }
+    assert_int_equal(listed, 0x3FF);
+    assert_int_equal(video, 0x00F);
+    assert_int_equal(audio, 0x3F0);
+    assert_true(caps == 6);     /* multitrack and ModEx, no reconnect request */
+    assert_true(encoding == 0); /* AMF0, whatever was asked for */
+    byte_writer_deinit(&answers);
+    byte_writer_deinit(&s.w);
+}
+
+/* Ways to say that it is over: each ends the publication, once, and says so. */
+static void every_goodbye(void **unused_state)
+{
+    static const char *const words[] = { "FCUnpublish", "closeStream", "deleteStream" };
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        struct script s;
+        struct log l;
+        struct byte_writer answers;
+        begin(&s);
+        connect(&s, "live");
+        call(&s, 1, "publish", 3, "cam", "live");
+        call(&s, 1, words[i], 4, NULL, NULL);
+        call(&s, 1, "deleteStream", 5, NULL, NULL);
+        byte_writer_init(&answers, 1 << 20);
+        struct rtmp_session *session = open_session(&l);
+        assert_int_equal(feed(session, s.w.data, s.w.bytes, &answers), WEIR_OK);
+        assert_string_equal(l.text, "publish live cam;unpublish;");
+        assert_true(answers_hold(&answers, "NetStream.Unpublish.Success"));
+        assert_int_equal(rtmp_session_phase(session), RTMP_CLOSING);
+        rtmp_session_destroy(session);
+        byte_writer_deinit(&answers);
+        byte_writer_deinit(&s.w);
+    }
+}
+
+/* Each ceiling of a session ends it, or the message, and is counted. */
+static void ceilings_are_counted(void **unused_state)
+{
+    static char name[20000];
+    static uint8_t ping[] = { 0, 6, 0, 0, 0, 1 };
+    struct script s;
+    struct counters before = counters;
+    memset(name, 'n', sizeof name - 1);
+    /* a client that asks for ever and reads nothing */
+    begin(&s);
+    while (s.w.bytes < 900000) message(&s, 2, 4, 0, ping, sizeof ping);
+    struct log l;
+    size_t used;
+    const char *why = "";
+    struct rtmp_session *session = open_session(&l);
+    assert_int_equal(rtmp_session_feed(session, s.w.data, s.w.bytes, &used, &why), WEIR_LIMIT);
+    assert_non_null(strstr(why, "does not read"));
+    assert_true(rtmp_session_output(session).bytes <= RTMP_OUTPUT_BYTES_MAX);
+    rtmp_session_destroy(session);
+    byte_writer_deinit(&s.w);
+    /* an application whose name is too long: the encoder is told */
+    begin(&s);
+    name[1500] = 0;
+    connect(&s, name);
+    struct byte_writer answers = answers_to(&s, WEIR_OK);
+    assert_true(answers_hold(&answers, "NetConnection.Connect.Rejected"));
+    byte_writer_deinit(&answers);
+    byte_writer_deinit(&s.w);
+    /* a string over the limit of AMF */
+    begin(&s);
+    name[1500] = 'n';
+    connect(&s, name);
+    answers = answers_to(&s, WEIR_MALFORMED);
+    byte_writer_deinit(&answers);
+    byte_writer_deinit(&s.w);
+    begin(&s);
+    for (int i = 0; i < RTMP_COMMANDS_BEFORE_PUBLISH_MAX + 1; i++) call(&s, 0, "createStream", 2, NULL, NULL);
+    answers = answers_to(&s, WEIR_LIMIT);
+    byte_writer_deinit(&answers);
+    byte_writer_deinit(&s.w);
+    static const enum counter once[] = { COUNTER_RTMP_LIMIT_OUTPUT, COUNTER_RTMP_LIMIT_NAME, COUNTER_AMF_LIMIT_STRING,
+                                         COUNTER_RTMP_LIMIT_COMMANDS };
+    for (size_t i = 0; i < ARRAY_LEN(once); i++) {
+        print_message("%s\n", counter_name(once[i]));
+        assert_int_equal(counter_read(&counters, once[i]), counter_read(&before, once[i]) + 1);
+    }
 }
 
 static void refusals(void **unused_state)
@@ -520,6 +707,11 @@ int main(void)
         cmocka_unit_test(as_obs_does),
         cmocka_unit_test(as_gstreamer_does),
         cmocka_unit_test(amf3_wrapping_aggregates_and_pings),
+        cmocka_unit_test(pings_are_answered_with_their_time),
+        cmocka_unit_test(windows_are_acknowledged),
+        cmocka_unit_test(connect_says_what_can_be_carried),
+        cmocka_unit_test(every_goodbye),
+        cmocka_unit_test(ceilings_are_counted),
         cmocka_unit_test(refusals),
         cmocka_unit_test(strangers),
         cmocka_unit_test(names_of_every_length),
