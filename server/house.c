@@ -350,12 +350,7 @@ void house_destroy(struct house *h)
 void house_reload(struct house *h)
 {
     struct tls_error error; /* was logged */
-    if (!h->tls)
-        log_event(
-            LOG_SERVER, LOG_WARN, "-", "signal_ignored",
-            "signal=SIGHUP reason=\"there is no certificate to read again; restart weir to read its configuration\"");
-    else
-        tls_server_reload(h->tls, &error);
+    if (h->tls) tls_server_reload(h->tls, &error);
 }
 
 void house_look_at_files(struct house *h)

@@ -87,10 +87,10 @@ static char *read_file(const char *path, size_t *bytes)
     return text;
 }
 
-/* Defaults, then the file, then --set; what a path in the file does not say itself is as all that says. */
-static int load_config(struct config *c, const struct arguments *arguments)
+/* Defaults, then the file, then --set; what a path in the file does not say itself is as all that says. Sets the log's levels.
+ * On failure there is nothing to deinit, and `error` has words. */
+static enum weir_err load_config(struct config *c, const struct arguments *arguments, struct config_error *error)
 {
-    struct config_error error = { "" };
     enum weir_err err = WEIR_OK;
     size_t bytes = 0;
     char *text = NULL;
@@ -98,27 +98,54 @@ static int load_config(struct config *c, const struct arguments *arguments)
     if (arguments->file) {
         text = read_file(arguments->file, &bytes);
         if (!text) {
-            fprintf(stderr, "weir: cannot read %s: %s\n", arguments->file, strerror(errno));
-            return EXIT_CONFIG;
+            snprintf(error->text, sizeof error->text, "cannot read %.160s: %s", arguments->file, strerror(errno));
+            config_deinit(c);
+            return WEIR_IO;
         }
-        err = config_load_yaml(c, text, bytes, arguments->file, &error);
+        err = config_load_yaml(c, text, bytes, arguments->file, error);
     }
-    for (size_t i = 0; !err && i < arguments->set_count; i++) err = config_set(c, arguments->sets[i], &error);
-    if (!err && text && arguments->set_count) err = config_load_yaml_paths(c, text, bytes, arguments->file, &error);
+    for (size_t i = 0; !err && i < arguments->set_count; i++) err = config_set(c, arguments->sets[i], error);
+    if (!err && text && arguments->set_count) err = config_load_yaml_paths(c, text, bytes, arguments->file, error);
     if (text) explicit_bzero(text, bytes);
     free(text);
-    if (!err) err = config_check(c, &error);
+    if (!err) err = config_check(c, error);
     if (!err && !log_set_levels(c->log_level)) {
         snprintf(
-            error.text, sizeof error.text,
+            error->text, sizeof error->text,
             "log.level: \"%.80s\" is not right; expected error, warn, info or debug, also per room: info,ingest=debug",
             c->log_level);
         err = WEIR_CONFIG;
     }
-    if (!err) return 0;
-    fprintf(stderr, "weir: %s\n", error.text[0] ? error.text : err_name(err));
+    if (!err) return WEIR_OK;
+    if (!error->text[0]) snprintf(error->text, sizeof error->text, "%s", err_name(err));
     config_deinit(c);
+    return err;
+}
+
+static int load_or_complain(struct config *c, const struct arguments *arguments)
+{
+    struct config_error error = { "" };
+    if (load_config(c, arguments, &error) == WEIR_OK) return 0;
+    fprintf(stderr, "weir: %s\n", error.text);
     return EXIT_CONFIG;
+}
+
+/* The one key that changes while streams run: to look closer at what goes wrong must not need a restart, which ends it. */
+static void reread_log_level(const struct arguments *arguments)
+{
+    struct config config;
+    struct config_error error = { "" };
+    if (!arguments->file) {
+        log_event(LOG_SERVER, LOG_INFO, "-", "nothing_to_read",
+                  "text=\"there is no configuration file to read again\"");
+        return;
+    }
+    if (load_config(&config, arguments, &error)) {
+        log_event(LOG_SERVER, LOG_ERROR, "-", "configuration_refused", "text=%s", log_quote_text(error.text).text);
+        return;
+    }
+    log_event(LOG_SERVER, LOG_INFO, "-", "log_level", "level=%s text=\"other keys need a restart\"", config.log_level);
+    config_deinit(&config);
 }
 
 /* Many connections are the job: take as many descriptors as the system gives. */
@@ -186,14 +213,15 @@ static void print_welcome(const struct house *h)
     fflush(stdout);
 }
 
-/* Until SIGINT or SIGTERM. SIGHUP reads the certificate again; so does a change of its files. */
-static int wait_for_end(struct house *house, const sigset_t *signals)
+/* Until SIGINT or SIGTERM. SIGHUP reads the certificate and log.level again; a change of its files the certificate. */
+static int wait_for_end(struct house *house, const struct arguments *arguments, const sigset_t *signals)
 {
     static const struct timespec interval = { .tv_sec = LOOK_S };
     for (unsigned looks = 0;;) {
         const int caught = sigtimedwait(signals, NULL, &interval);
         if (caught == SIGINT || caught == SIGTERM) return caught;
         if (caught == SIGHUP) {
+            reread_log_level(arguments);
             house_reload(house);
             continue;
         }
@@ -205,7 +233,7 @@ static int wait_for_end(struct house *house, const sigset_t *signals)
 static int serve(const struct arguments *arguments)
 {
     struct config config;
-    const int failed = load_config(&config, arguments);
+    const int failed = load_or_complain(&config, arguments);
     if (failed) return failed;
     log_set_format(!strcmp(config.log_format, "json") ? LOG_JSON : LOG_TEXT);
     tune_allocator();
@@ -227,7 +255,7 @@ static int serve(const struct arguments *arguments)
         return EXIT_FAILURE;
     }
     print_welcome(house);
-    const int caught = wait_for_end(house, &signals);
+    const int caught = wait_for_end(house, arguments, &signals);
     log_event(LOG_SERVER, LOG_INFO, "-", "stopping", "signal=%s", caught == SIGINT ? "SIGINT" : "SIGTERM");
     house_drain(house);
     house_destroy(house);
@@ -239,7 +267,7 @@ static int check(const struct arguments *arguments)
 {
     struct config config;
     if (!arguments->file) return complain("check needs -c FILE");
-    const int failed = load_config(&config, arguments);
+    const int failed = load_or_complain(&config, arguments);
     if (failed) return failed;
     printf("%s is right: %zu path rules\n", arguments->file, config.path_count);
     config_deinit(&config);

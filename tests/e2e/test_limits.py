@@ -2,6 +2,7 @@
 import os
 import re
 import resource
+import signal
 import socket
 import struct
 import threading
@@ -55,7 +56,18 @@ class Limits(unittest.TestCase):
                 one.close()
 
     def test_garbage_is_refused_at_once(self):
-        with Server() as server:
+        """And the log, told to be quiet of it, speaks again without a restart."""
+        with Server(config="log: {level: 'info,ingest=error'}\n") as server:
+            one = socket.create_connection(("127.0.0.1", server.rtmp_port))
+            one.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            wait_for("the counter", lambda: server.counter("rtmp_malformed") == 1)
+            self.assertNotIn("rtmp_broken", server.log())
+            one.close()
+            for text, word in (("log: {level: loud}\n", "configuration_refused"), ("log: {level: 'info,ingest=warn'}\n", "log_level")):
+                with open(os.path.join(server.dir, "weir.yaml"), "w") as file:
+                    file.write(text)
+                server.process.send_signal(signal.SIGHUP)
+                wait_for("the signal to be heard", lambda: word in server.log())
             for index, garbage in enumerate((b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", os.urandom(5000))):
                 with socket.create_connection(("127.0.0.1", server.rtmp_port), timeout=10) as one:
                     one.sendall(garbage if garbage[0] != 3 else b"\x00" + garbage)
@@ -63,7 +75,7 @@ class Limits(unittest.TestCase):
                         self.assertEqual(one.recv(10), b"")
                     except ConnectionResetError:
                         pass
-            wait_for("the counter", lambda: server.counter("rtmp_malformed") == 3)
+            wait_for("the counter", lambda: server.counter("rtmp_malformed") == 4)
             self.assertIn("this port speaks plain RTMP", server.log())
 
     def test_memory_of_a_publisher_is_bounded(self):
