@@ -70,6 +70,38 @@ static void expect_boxes(enum media_codec codec, const char *config_hex, const c
     track_unref(t);
 }
 
+/* What has no configuration on the wire: the box is made from the first frame. */
+static void init_from_a_frame(enum media_codec codec, const char *frame_hex, const char *entry, const char *config_box,
+                              const char *tail_hex)
+{
+    const struct hex in = hex(frame_hex);
+    struct blob *config = NULL;
+    struct codec_facts facts;
+    const char *why = "";
+    uint8_t bytes[2048];
+    assert_int_equal(codec_config_from_frame(codec, (struct byte_span){ in.data, in.bytes }, &config, &facts, &why),
+                     WEIR_OK);
+    struct track *t = track_create(&facts, config);
+    struct frozen *init = fmp4_init_write(t);
+    const size_t count = frozen_read(init, 0, bytes, sizeof bytes);
+    assert_non_null(memmem(bytes, count, entry, 4));
+    const uint8_t *box = memmem(bytes, count, config_box, 4);
+    assert_non_null(box);
+    const struct hex tail = hex(tail_hex);
+    assert_memory_equal(box + 4, tail.data, tail.bytes);
+    frozen_unref(init);
+    track_unref(t);
+    blob_unref(config);
+}
+
+static void init_segments_from_frames(void **unused_state)
+{
+    /* object type 0x6B is MPEG-1 audio (ISO/IEC 14496-1, 7.2.6.6.2); no DecoderSpecificInfo */
+    init_from_a_frame(CODEC_MP3, "FFFB54C40000", "mp4a", "esds", "00000000 038080801B 000100 048080800D 6B15");
+    init_from_a_frame(CODEC_AC3, "0B77480D0C402F842BC1C77A", "ac-3", "dac3", "10");
+    init_from_a_frame(CODEC_EAC3, "0B7700BF3287C00021064060", "ec-3", "dec3", "00");
+}
+
 static void init_segments(void **unused_state)
 {
     expect_boxes(CODEC_H264,
@@ -83,10 +115,16 @@ static void init_segments(void **unused_state)
     expect_boxes(CODEC_FLAC, "80000022120012000001060004ff0bb800f0000038407044de84a8b56e9e558a37d978aff114", "fLaC",
                  "dfLa", "00000000 80000022");
     expect_boxes(CODEC_AC3, "103DC0", "ac-3", "dac3", "103dc0");
+    expect_boxes(CODEC_HEVC,
+                 "0101600000009000000000001ef000fcfdf8f800000f03a00001001840010c01ffff01600000030090000003000003001e95"
+                 "9809a10001002942010101600000030090000003000003001ea010204965959a4932bc05a020000003002000000303c1a200"
+                 "0100074401c172b42240",
+                 "hvc1", "hvcC", "01016000 00009000 00000000 1ef000fc");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(media_segment), cmocka_unit_test(init_segments) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(media_segment), cmocka_unit_test(init_segments),
+                                        cmocka_unit_test(init_segments_from_frames) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,14 @@ static const struct {
     uint32_t width, height, fps_num, fps_den, sample_rate, channels, frame_samples;
 } good[] = {
     { "x264 128x72", AVC, CODEC_H264, "avc1.64000a", 128, 72, 0, 0, 0, 0, 0 },
+    { "x264 1920x1080: cropped, a rate that may vary is not told",
+      "0142c028ffe100176742c028da01e0089f97011000003e90000ea600f1832a01000468ce0fc8", CODEC_H264, "avc1.42c028", 1920,
+      1080, 0, 0, 0, 0, 0 },
+    { "x264 1920x1080, interlaced, wide pixels",
+      "014d4028ffe10019674d4028f403c0227ef0e1000003000100000300321f162ea001000468de0fc8", CODEC_H264, "avc1.4d4028",
+      1920, 1080, 0, 0, 0, 0, 0 },
+    { "x264 at a fixed rate of 29.97", "0142c028ffe100176742c028da01e0089f97011000003e90000ea608f1832a01000468ce0fc8",
+      CODEC_H264, "avc1.42c028", 1920, 1080, 30000, 1001, 0, 0, 0 },
     { "x265 128x72 30 fps", HEVC, CODEC_HEVC, "hvc1.1.6.L30.90", 128, 72, 30, 1, 0, 0, 0 },
     { "libaom 128x72", AV1, CODEC_AV1, "av01.0.00M.08", 128, 72, 0, 0, 0, 0, 0 },
     { "libvpx", "000a820202020000", CODEC_VP9, "vp09.00.10.08", 0, 0, 0, 0, 0, 0, 0 },
