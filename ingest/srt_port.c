@@ -113,8 +113,8 @@ static void check_load(struct srt_port *p, struct decision *d, int64_t now_us)
         refuse(d, SRT_REJECT_OVERLOAD, COUNTER_SRT_REFUSED_RATE, "too many attempts (srt.attempts)");
 }
 
-static const char wrong_key[] =
-    "the key is missing or wrong: the stream id is #!::r=NAME,m=publish,s=KEY; the server printed its key at start";
+static const char wrong_key[] = "the key is missing or wrong: the stream id is #!::r=NAME,m=publish,s=KEY; KEY stands "
+                                "in the server's file publish.key, or in its configuration";
 
 static void refuse_verdict(struct decision *d, enum publish_verdict verdict)
 {

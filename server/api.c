@@ -212,10 +212,17 @@ static bool reply_streams(struct house *h, struct http_reply *reply)
     return reply_json(reply, root);
 }
 
+static bool reply_text(struct http_reply *reply, int status, const char *text)
+{
+    *reply =
+        (struct http_reply){ .status = status, .content_type = TEXT_TYPE, .body = frozen_copy(text, strlen(text)) };
+    return true;
+}
+
 static bool reply_stream(struct house *h, const char *name, struct http_reply *reply)
 {
     struct live_edge *edge = registry_find(house_registry(h), name, strlen(name));
-    if (!edge) return false;
+    if (!edge) return reply_text(reply, 404, "404 No stream of this name is live. Those that are: /api/v1/streams\n");
     json_t *o = stream_json(h, edge);
     live_edge_unref(edge);
     return reply_json(reply, o);
@@ -275,13 +282,6 @@ static bool reply_server(struct house *h, struct http_reply *reply)
     if (house_archive(h)) set(root, "dvr", dvr_json(house_archive(h)));
     if (house_transcoder(h)) set(root, "transcode", transcode_json(house_transcoder(h)));
     return reply_json(reply, root);
-}
-
-static bool reply_text(struct http_reply *reply, int status, const char *text)
-{
-    *reply =
-        (struct http_reply){ .status = status, .content_type = TEXT_TYPE, .body = frozen_copy(text, strlen(text)) };
-    return true;
 }
 
 bool pages_handle(void *context, struct loop *loop, const char *path, struct http_reply *reply)

@@ -28,8 +28,8 @@ const char *publish_verdict_text(enum publish_verdict v)
     case PUBLISH_BAD_NAME:
         return "The stream name is not usable. Use letters, digits, dashes and slashes, for example live/studio.";
     case PUBLISH_BAD_KEY:
-        return "The key is missing or wrong. Append ?key=SECRET to the stream key; the server printed its key at "
-               "start.";
+        return "The key is missing or wrong. Append ?key=KEY to the stream key; KEY stands in the server's file "
+               "publish.key, or in its configuration.";
     case PUBLISH_NOT_ALLOWED: return "Publishing under this name is not allowed by the server's configuration.";
     case PUBLISH_BUSY:
         return "Someone is already publishing under this name. Stop the other encoder or choose another name.";

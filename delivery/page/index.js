@@ -32,11 +32,12 @@ function line(stream) {
   link.textContent = stream.name;
   state.className = 'state ' + stream.state;
   state.textContent = stream.state;
-  facts.className = 'dim';
+  facts.className = 'dim facts';
   const repairs = Object.values(stream.repairs).reduce((a, b) => a + b, 0);
-  facts.textContent = [...stream.tracks.map(describe), rate(stream.bitrate_bps), stream.fps.toFixed(1) + ' fps measured',
+  const texts = [...stream.tracks.map(describe), rate(stream.bitrate_bps), stream.fps.toFixed(1) + ' fps measured',
     'keyframe every ' + (stream.keyframe_interval_ms / 1000).toFixed(1) + ' s', stream.viewers + (stream.viewers === 1 ? ' viewer' : ' viewers'),
-    'up ' + duration(stream.uptime_s), repairs + ' repairs', ...way(stream.transport), ...ladder(stream.ladder), ...stream.unsupported_tracks.map(t => 'not carried: ' + t.what)].join(' · ');
+    'up ' + duration(stream.uptime_s), repairs + ' repairs', ...way(stream.transport), ...ladder(stream.ladder), ...stream.unsupported_tracks.map(t => 'not carried: ' + t.what)];
+  facts.append(...texts.map(text => Object.assign(document.createElement('span'), { textContent: text })));
   item.append(link, state, facts);
   return item;
 }

@@ -230,6 +230,8 @@ class Http(unittest.TestCase):
                 self.assertEqual(answer.split(b" ")[1], status, request[:60])
                 if status not in (b"404", b"405"):
                     self.assertIn(b"Connection: close", answer)
+            status, _, body = server.get("/api/v1/streams/live/none")
+            self.assertEqual((status, body[:39]), (404, b"404 No stream of this name is live. Tho"))
 
     def test_fields(self):
         with Server() as server, ffmpeg(server.rtmp("cam")):
