@@ -121,8 +121,9 @@ class Limits(unittest.TestCase):
     def test_odd_names_can_be_published_and_watched(self):
         clip = make_flv(seconds=2, gop=30)
         with Server() as server:
-            for name, path in (("room1/cam 2", "/live/room1/cam%202"), ("caf\u00e9", "/live/caf%C3%A9"), ("%s%n", "/live/%25s%25n")):
-                publisher = Publisher(server.rtmp_port, name=name)
+            # and in chunks of one byte, of the largest size there is, and of a size that stands for that one
+            for name, path, chunk in (("room1/cam 2", "/live/room1/cam%202", 1), ("caf\u00e9", "/live/caf%C3%A9", 0xFFFFFF), ("%s%n", "/live/%25s%25n", 0x7FFFFFFF)):
+                publisher = Publisher(server.rtmp_port, name=name, chunk=chunk)
                 send(publisher, clip)
                 wait_for("a playlist", lambda: server.text(path + "/index.m3u8"))
                 self.assertEqual(server.get(path + "/")[0], 200)
@@ -189,6 +190,12 @@ class Limits(unittest.TestCase):
             sockets = [socket.create_connection(("127.0.0.1", server.rtmp_port)) for _ in range(12)]
             wait_for("refusals", lambda: server.counter("rtmp_refused_per_address") == 7)
             self.assertIn("too many connections from one address", server.log())
+            # who is turned away leaves nothing behind (ossrs/srs#2925: a descriptor each)
+            before = server.descriptors()
+            for _ in range(200):
+                socket.create_connection(("127.0.0.1", server.rtmp_port)).close()
+            wait_for("refusals", lambda: server.counter("rtmp_refused_per_address") == 207)
+            self.assertLess(server.descriptors(), before + 20)
             for one in sockets:
                 one.close()
 
