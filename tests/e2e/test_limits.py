@@ -314,6 +314,14 @@ class Http(unittest.TestCase):
 
     def test_idle_costs_nothing(self):
         with Server() as server:
+            # viewers who have asked once and sit there, strangers who say nothing
+            silent = [socket.create_connection(("127.0.0.1", server.http_port)) for _ in range(100)]
+            for one in silent:
+                one.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+            for one in silent:
+                self.assertTrue(one.recv(4096).startswith(b"HTTP/1.1 200"))
+            silent += [socket.create_connection(("127.0.0.1", server.rtmp_port)) for _ in range(500)]
+            wait_for("all to be accepted", lambda: server.json("/api/v1/server")["rtmp_connections"] == 500)
             before, started = server.cpu_seconds(), time.monotonic()
             threading.Event().wait(3)
             share = (server.cpu_seconds() - before) / (time.monotonic() - started)
@@ -321,6 +329,8 @@ class Http(unittest.TestCase):
             if not SANITIZED:
                 self.assertLess(share, 0.01)
                 self.assertLess(server.rss_bytes(), 30 * 1048576)
+            for one in silent:
+                one.close()
 
 
 if __name__ == "__main__":

@@ -245,7 +245,7 @@ class Restarts(unittest.TestCase):
         player.end()
         print(f"20 kills: ready after {max(readies) * 1000:.0f} ms at most, next media {max(waits):.2f} s after that at most, one discontinuity each")
         self.assertLess(max(waits), 3.0 * PATIENCE)
-        self.assertLess(min(readies), 0.2 * PATIENCE)
+        self.assertLess(sorted(readies)[len(readies) // 2], 0.2 * PATIENCE)
         holder["server"].stop()
 
 
