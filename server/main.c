@@ -192,12 +192,14 @@ static void print_welcome(const struct house *h)
 {
     const unsigned rtmp = port_of(h, "rtmp"), srt = port_of(h, "srt"), http = port_of(h, "http");
     printf("weir " WEIR_VERSION " is ready.\n\n"
-           "  In OBS, Settings, Stream, Service \"Custom...\":\n"
-           "    Server       rtmp://localhost:%u/live\n"
-           "    Stream Key   studio\n"
-           "  or, over SRT   srt://localhost:%u?streamid=publish:live/studio\n"
-           "  Watch          http://localhost:%u/live/studio/\n",
-           rtmp, srt, http);
+           "  In OBS, Settings, Stream, Service \"Custom...\":\n");
+    if (rtmp)
+        printf("    Server       rtmp://localhost:%u/live\n"
+               "    Stream Key   studio\n",
+               rtmp);
+    if (srt)
+        printf("  %s   srt://localhost:%u?streamid=publish:live/studio\n", rtmp ? "or, over SRT" : "  Server    ", srt);
+    if (http) printf("  Watch          http://localhost:%u/live/studio/\n", http);
     const unsigned rtmps = port_of(h, "rtmps"), https = port_of(h, "https");
     if (rtmps) printf("  Encrypted:     Server rtmps://HOST:%u/live\n", rtmps);
     if (https) printf("                 https://HOST:%u/live/studio/\n", https);

@@ -48,7 +48,10 @@ async function refresh() {
     list.replaceChildren(...streams.streams.map(line));
     document.getElementById('summary').textContent = `weir ${server.version}, ${streams.streams.length} stream${streams.streams.length === 1 ? '' : 's'}`;
     document.getElementById('empty').hidden = streams.streams.length > 0;
-    document.getElementById('server').textContent = `rtmp://${location.hostname}:${server.listen.rtmp[0].port}/live`;
+    const { rtmp, rtmps, srt } = server.listen, host = location.hostname;
+    document.getElementById('server').textContent = rtmp ? `rtmp://${host}:${rtmp[0].port}/live` : rtmps ? `rtmps://${host}:${rtmps[0].port}/live`
+      : srt ? `srt://${host}:${srt[0].port}?streamid=publish:live/studio` : '–';
+    document.getElementById('key').hidden = !rtmp && !rtmps;
   } catch (error) {
     document.getElementById('summary').textContent = 'the server does not answer';
   }
