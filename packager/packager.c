@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EPOCH_WALL_US 1767225600000000LL /* 2026-01-01T00:00:00Z */
-#define MSN_US 125000                    /* numbers per time: no stream makes segments faster for long */
-#define MSN_AHEAD_MAX 24                 /* a burst may run ahead of the clock by this: three seconds' worth */
+#define MSN_US 125000    /* numbers per time: no stream makes segments faster for long */
+#define MSN_AHEAD_MAX 24 /* a burst may run ahead of the clock by this: three seconds' worth */
 #define CUTS_WAITING_MAX 64
 #define FOLLOWER_PATIENCE_90K                                                                                          \
     90000 /* how far the leader may be past a cut before audio is closed without having reached it */
@@ -24,7 +23,7 @@ uint64_t packager_first_msn(int64_t wall_us)
     return wall_us > EPOCH_WALL_US ? (uint64_t)(wall_us - EPOCH_WALL_US) / MSN_US : 0;
 }
 
-static int64_t wall_at(const struct packager *p, int64_t at_90k)
+int64_t packager_wall_at(const struct packager *p, int64_t at_90k)
 {
     return p->era_wall_us + (at_90k - p->era_start_90k) * 100 / 9;
 }
@@ -149,7 +148,7 @@ static bool push_audio(struct packager *p, struct lane *lane, const struct media
                     .is_independent = true },
         .is_duration_known = true,
     };
-    return r && rendition_push(r, cut ? cut->msn : p->msn, &input, wall_at(p, packet->pts_90k));
+    return r && rendition_push(r, cut ? cut->msn : p->msn, &input, packager_wall_at(p, packet->pts_90k));
 }
 
 static void take_pending(struct packager *p, struct lane *lane, bool is_used)
@@ -211,6 +210,32 @@ static int64_t closed_us(const struct rendition *r, const struct waiting_cut *cu
     return last && last->msn == cut->msn ? last->duration_us : cut->duration_us;
 }
 
+void packager_share_cut(struct packager *p, const struct waiting_cut *cut, bool is_break)
+{
+    for (size_t i = 0; i < p->lane_count; i++) {
+        struct lane *lane = &p->lanes[i];
+        if (lane == p->leader || (!lane->rendition && !queue_count(&lane->pending))) continue;
+        if (queue_count(&lane->cuts) == CUTS_WAITING_MAX) resolve_cut(p, lane); /* the oldest has waited long enough */
+        if (queue_give(&lane->cuts, cut)) note_drop(p, 1);
+    }
+    /* rungs reach a break within an era later: for them it stands behind what there was */
+    const int64_t rung_at_90k = is_break ? p->reached_90k + 1 : cut->at_90k;
+    const bool is_at_picture = cut->at_90k != INT64_MAX && !p->leader;
+    const struct rung_cut rung_cut = { .at_90k = rung_at_90k,
+                                       .pictures_90k = is_at_picture ? p->cut_90k : rung_at_90k,
+                                       .msn = cut->msn,
+                                       .is_muted = cut->is_muted,
+                                       .is_dark = is_break || p->leader,
+                                       .duration_us = cut->duration_us,
+                                       .wall_us = cut->wall_us };
+    rungs_note_cut(p->rungs, &rung_cut);
+    if (cut->is_muted) return;
+    p->dates_end_us = cut->wall_us + cut->duration_us;
+    if (p->leader) close_segment(p->video, cut, -1); /* a gap there */
+    p->msn++;
+    figure_add(&live_edge_figures(p->edge)->segments, 1);
+}
+
 /* The leader makes a cut, and the others are told. */
 static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, int64_t next_dts)
 {
@@ -221,27 +246,7 @@ static void make_cut(struct packager *p, struct rendition *r, int64_t at_90k, in
                                .wall_us = r ? r->open.wall_us : 0 };
     close_segment(r, &cut, next_dts);
     cut.duration_us = closed_us(r, &cut);
-    for (size_t i = 0; i < p->lane_count; i++) {
-        struct lane *lane = &p->lanes[i];
-        if (lane == p->leader || (!lane->rendition && !queue_count(&lane->pending))) continue;
-        if (queue_count(&lane->cuts) == CUTS_WAITING_MAX) resolve_cut(p, lane); /* the oldest has waited long enough */
-        if (queue_give(&lane->cuts, &cut)) note_drop(p, 1);
-    }
-    /* rungs reach a break within an era later: for them it stands behind what there was */
-    const bool is_break = at_90k == INT64_MAX && p->has_era;
-    const int64_t rung_at_90k = is_break ? p->reached_90k + 1 : at_90k;
-    const struct rung_cut rung_cut = { .at_90k = rung_at_90k,
-                                       .pictures_90k = at_90k == INT64_MAX || p->leader ? rung_at_90k : p->cut_90k,
-                                       .msn = p->msn,
-                                       .is_muted = p->is_muted,
-                                       .is_dark = is_break || p->leader,
-                                       .duration_us = cut.duration_us,
-                                       .wall_us = cut.wall_us };
-    rungs_note_cut(p->rungs, &rung_cut);
-    if (cut.is_muted) return;
-    if (p->leader) close_segment(p->video, &cut, -1); /* a gap there */
-    p->msn++;
-    figure_add(&live_edge_figures(p->edge)->segments, 1);
+    packager_share_cut(p, &cut, at_90k == INT64_MAX && p->has_era);
 }
 
 /* Whether the leader's segment is there to be cut; it is none afterwards. */
@@ -273,7 +278,8 @@ static void lead(struct packager *p)
         const uint32_t nominal_90k = (uint32_t)((uint64_t)head->samples * 90000 / track_facts(track)->sample_rate);
         if (segmenter_decide(&p->segmenter, head->pts_90k, head->pts_90k, nominal_90k, FRAME_IDR,
                              head->payload.bytes) != CUT_NONE)
-            close_leader(p, head->pts_90k, head->pts_samples);
+            close_leader(p, packager_end_90k(p, head->pts_90k), head->pts_samples);
+        packager_reach_number(p, head->pts_90k);
         p->lead_90k = p->reached_90k = head->pts_90k;
         take_pending(p, lane, true);
     }
@@ -357,7 +363,7 @@ static enum cut meet_key(struct packager *p, const struct media_packet *packet)
     case CHUNKER_KEY_INSIDE: break;
     case CHUNKER_KEY_PART: rendition_end_part(p->video, packet->dts_90k); break;
     case CHUNKER_KEY_SEGMENT:
-        if (numbers_left(p) < MSN_AHEAD_MAX / 2) break;
+        if (p->segmenter.epoch || numbers_left(p) < MSN_AHEAD_MAX / 2) break;
         segmenter_cut_early(&p->segmenter, packet->dts_90k, packet->pts_90k, packet->payload.bytes);
         return CUT_KEY;
     }
@@ -382,7 +388,7 @@ static bool push_video(struct packager *p, const struct media_packet *packet, in
         .is_duration_known = packet->nominal_90k != 0,
         .plan_ticks = is_idr ? segmenter_first_part_90k(&p->segmenter, packet->nominal_90k) : 0,
     };
-    return rendition_push(r, p->msn, &input, wall_at(p, start_90k));
+    return rendition_push(r, p->msn, &input, packager_wall_at(p, start_90k));
 }
 
 /* When the pictures of a segment begin to be shown that this one is the first of to be decoded. Inside a group of pictures those that
@@ -415,12 +421,14 @@ static void take_video(struct packager *p, const struct media_packet *packet)
 {
     int64_t start_90k = packet->pts_90k;
     p->cut_90k = PACKAGER_NO_CUT;
+    packager_hear_time(p, packet);
     if (!p->has_video) {
-        if (packet->access == FRAME_INTER) {
+        if (packet->access == FRAME_INTER || !packager_may_begin(p, packet->pts_90k)) {
             note_drop(p, 1);
             return;
         }
         begin_video(p, packet);
+        packager_name_run(p, packet);
         p->cut_90k = packet->pts_90k;
     }
     if (packet->pts_90k < p->begin_90k) {
@@ -432,10 +440,12 @@ static void take_video(struct packager *p, const struct media_packet *packet)
     if (cut == CUT_NONE) cut = meet_key(p, packet);
     if (cut != CUT_NONE) {
         start_90k = start_of(p, packet);
+        const int64_t at_90k = cut_of(start_90k, packet), end_90k = packager_end_90k(p, at_90k);
         p->cut_90k = pictures_from(p, packet);
-        close_video(p, cut_of(start_90k, packet), packet->dts_90k, cut == CUT_FORCED);
+        close_video(p, end_90k, packet->dts_90k - (at_90k - end_90k), cut == CUT_FORCED);
     }
     rungs_note_picture(p->rungs, packet->pts_90k);
+    packager_reach_number(p, start_90k);
     open_segment(p);
     if (!push_video(p, packet, start_90k)) note_drop(p, 1);
     /* the next frame is not expected before this one ends, and no cut is earlier */
@@ -563,6 +573,7 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
     p->era_start_90k = start_90k;
     p->era_wall_us = wall_us + p->wall_shift_us;
     p->first_audio_90k = -1;
+    packager_begin_epoch_era(p);
     p->lead_90k = p->reached_90k = start_90k;
     p->shown_90k = INT64_MIN;
     /* an era of which nothing was published is none for players: they count tags */
@@ -600,6 +611,7 @@ static void on_lost(struct packet_sink *sink)
 {
     struct packager *p = (struct packager *)sink;
     close_all(p);
+    epoch_clock_lose(&p->epoch);
     packager_publish_changes(p);
 }
 
@@ -705,7 +717,6 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     const struct ts_rendition_config ts_config = {
         .edge = edge,
         .target_duration_s = (uint32_t)((policy->segment_max_us + 999999) / 1000000),
-        .run_id = config->run_id,
         .is_main = policy->container == CONTAINER_TS,
     };
     struct ts_rendition *ts = ts_rendition_create(&ts_config);
@@ -739,6 +750,7 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     p->first_audio_90k = -1;
     begin_numbers(p);
     segmenter_init(&p->segmenter, policy->segment_us, policy->segment_max_us, policy->part_us);
+    packager_init_epoch(p);
     for (uint8_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
         p->lanes[i].track = i;
         queue_init(&p->lanes[i].pending, sizeof(struct media_packet), PENDING_AUDIO_PACKETS_MAX);

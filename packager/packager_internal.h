@@ -5,6 +5,7 @@
 #include <weir/base/queue.h>
 #include <weir/packager/packager.h>
 
+#include "epoch_clock.h"
 #include "multivariant.h"
 #include "rendition.h"
 #include "resume.h"
@@ -48,7 +49,12 @@ struct packager {
     int64_t cut_90k;      /* where a segment began with the last video packet */
     uint32_t nominal_90k; /* of the last video packet */
     struct segmenter segmenter;
-    bool has_era, has_video; /* has_video: the era's first keyframe came, and it goes on */
+    struct epoch_clock epoch; /* where numbers come from it */
+    uint64_t begun_msn;       /* the number at the start: while it stands, none was used */
+    int64_t cut_end_90k;      /* where the last segment ended */
+    int64_t dates_end_us;     /* PROGRAM-DATE-TIME of that; 0: there was none */
+    int64_t dates_shift_us;   /* of this era, against the encoder's clock: that was set back */
+    bool has_era, has_video;  /* has_video: the era's first keyframe came, and it goes on */
     uint32_t era;
     int64_t era_start_90k, era_wall_us;
     int64_t first_audio_90k; /* of the era; -1: none yet */
@@ -71,6 +77,26 @@ struct packager {
 size_t packager_rendition_count(const struct packager *p);
 struct rendition *packager_rendition_at(const struct packager *p, size_t index);
 struct rungs_stream packager_rungs_stream(const struct packager *p);
+/* What ended a segment of the leader is told to the others; its number is used. is_break: with an era. */
+void packager_share_cut(struct packager *p, const struct waiting_cut *cut, bool is_break);
+/* PROGRAM-DATE-TIME. */
+int64_t packager_wall_at(const struct packager *p, int64_t at_90k);
+
+/* -- packager_epoch.c: numbers from epoch time; without it they do nothing -- */
+
+void packager_init_epoch(struct packager *p);
+void packager_begin_epoch_era(struct packager *p);
+/* Before anything of a video packet is decided: its encoder's time. */
+void packager_hear_time(struct packager *p, const struct media_packet *packet);
+/* Whether a stream that was just met may begin here; what waited in front of it is dropped. */
+bool packager_may_begin(struct packager *p, int64_t pts_90k);
+/* The era's first keyframe, before anything of it is made. */
+void packager_name_run(struct packager *p, const struct media_packet *packet);
+/* The segmenter has cut in front of pts_90k: where the segment ends that is open, if numbers follow that nothing is there for. */
+int64_t packager_end_90k(struct packager *p, int64_t pts_90k);
+/* No segment is open, and the segmenter has begun one at pts_90k: numbers up to its own become gaps. */
+void packager_reach_number(struct packager *p, int64_t pts_90k);
+
 /* What has changed by the packet at hand: each rendition once. */
 void packager_publish_changes(struct packager *p);
 void packager_update_multivariant(struct packager *p);

@@ -139,7 +139,7 @@ int64_t rendition_open_us(const struct rendition *r)
 static int64_t wall_not_back(const struct rendition *r, int64_t wall_us)
 {
     const size_t count = queue_count(&r->segments);
-    if (!count || r->starts_era) return wall_us;
+    if (!count) return wall_us;
     const int64_t last_us = ((const struct rendition_segment *)queue_at(&r->segments, count - 1))->wall_us;
     return wall_us < last_us ? last_us : wall_us;
 }

@@ -16,6 +16,12 @@ void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us, int6
     segmenter_restart(s);
 }
 
+void segmenter_set_grid(struct segmenter *s, const struct epoch_clock *epoch)
+{
+    s->epoch = epoch;
+    s->cell = INT64_MIN;
+}
+
 void segmenter_restart(struct segmenter *s)
 {
     s->has_open = false;
@@ -32,13 +38,14 @@ static bool is_key(const struct segmenter *s, enum frame_access access)
 }
 
 /* Two equal distances are a rhythm. */
-static void note_key(struct segmenter *s, int64_t dts_90k, uint32_t nominal_90k)
+static void note_key(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k)
 {
     const int64_t distance = s->has_key ? dts_90k - s->last_key_dts_90k : 0;
     const int64_t off = distance - s->last_distance_90k, tolerance = nominal_90k / 2;
     s->gop_90k = distance && off <= tolerance && off >= -tolerance ? distance : 0;
     s->last_distance_90k = distance;
     s->last_key_dts_90k = dts_90k;
+    s->key_delay_90k = pts_90k - dts_90k;
     s->has_key = true;
 }
 
@@ -68,9 +75,43 @@ static int64_t next_step_90k(const struct segmenter *s, int64_t pts_90k, uint32_
     return leads(s, pts_90k) && s->run_90k > nominal_90k ? s->run_90k : nominal_90k;
 }
 
+static bool is_full(const struct segmenter *s, size_t bytes)
+{
+    return s->samples >= SEGMENT_SAMPLES_MAX || s->bytes + bytes > SEGMENT_BYTES_MAX;
+}
+
+/* The last cell in which nothing comes behind this frame, so that no keyframe is waited for any more. */
+static int64_t overdue_cell(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k)
+{
+    const int64_t step_90k = next_step_90k(s, pts_90k, nominal_90k);
+    return epoch_clock_cell(s->epoch, dts_90k + s->key_delay_90k + step_90k) - 1;
+}
+
+static enum cut decide_on_grid(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
+                               enum frame_access access, size_t bytes)
+{
+    const int64_t by_dts = dts_90k - s->start_dts_90k;
+    const bool may_cut = is_key(s, access);
+    if (may_cut && epoch_clock_cell(s->epoch, pts_90k) > s->cell) return CUT_KEY;
+    /* its number is ahead of the time: it stays open for longer, until that has caught up */
+    if (by_dts > 0 && by_dts + next_step_90k(s, pts_90k, nominal_90k) > s->max_90k)
+        return may_cut ? CUT_KEY : CUT_FORCED;
+    if (leads(s, pts_90k) && overdue_cell(s, dts_90k, pts_90k, nominal_90k) > s->cell) return CUT_FORCED;
+    return is_full(s, bytes) ? CUT_FORCED : CUT_NONE;
+}
+
+static int64_t next_cell(const struct segmenter *s, enum cut cut, int64_t dts_90k, int64_t pts_90k,
+                         uint32_t nominal_90k)
+{
+    const int64_t cell = cut == CUT_FORCED ? overdue_cell(s, dts_90k, pts_90k, nominal_90k)
+                                           : epoch_clock_cell(s->epoch, pts_90k);
+    return cell > s->cell ? cell : s->cell + 1;
+}
+
 static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_90k, uint32_t nominal_90k,
                        enum frame_access access, size_t bytes)
 {
+    if (s->epoch) return decide_on_grid(s, dts_90k, pts_90k, nominal_90k, access, bytes);
     const int64_t by_pts = pts_90k - s->start_pts_90k, by_dts = dts_90k - s->start_dts_90k;
     const bool may_cut = is_key(s, access);
     if (may_cut && by_pts >= s->target_90k - TOLERANCE_90K) return CUT_KEY;
@@ -78,8 +119,7 @@ static enum cut decide(const struct segmenter *s, int64_t dts_90k, int64_t pts_9
     if (may_cut && (s->was_forced || s->is_startup) && by_pts >= SEGMENTER_SHORTEST_90K) return CUT_KEY;
     if (s->is_startup && by_dts >= s->startup_90k && leads(s, pts_90k)) return CUT_FORCED;
     if (by_dts > 0 && by_dts + next_step_90k(s, pts_90k, nominal_90k) > s->max_90k) return CUT_FORCED;
-    if (s->samples >= SEGMENT_SAMPLES_MAX || s->bytes + bytes > SEGMENT_BYTES_MAX) return CUT_FORCED;
-    return CUT_NONE;
+    return is_full(s, bytes) ? CUT_FORCED : CUT_NONE;
 }
 
 static void open_segment(struct segmenter *s, int64_t dts_90k, int64_t pts_90k)
@@ -102,9 +142,10 @@ enum cut segmenter_decide(struct segmenter *s, int64_t dts_90k, int64_t pts_90k,
     if (!s->has_open || cut != CUT_NONE) {
         if (cut != CUT_NONE) s->is_startup = false;
         s->was_forced = cut == CUT_FORCED;
+        if (s->epoch) s->cell = next_cell(s, cut, dts_90k, pts_90k, nominal_90k);
         open_segment(s, dts_90k, pts_90k);
     }
-    if (is_key(s, access)) note_key(s, dts_90k, nominal_90k);
+    if (is_key(s, access)) note_key(s, dts_90k, pts_90k, nominal_90k);
     note_order(s, dts_90k, pts_90k);
     s->samples++;
     s->bytes += bytes;
@@ -123,6 +164,7 @@ void segmenter_cut_early(struct segmenter *s, int64_t dts_90k, int64_t pts_90k, 
 static bool next_key_cuts(const struct segmenter *s)
 {
     const int64_t by_dts = s->last_key_dts_90k + s->gop_90k - s->start_dts_90k;
+    if (s->epoch) return epoch_clock_cell(s->epoch, s->start_dts_90k + by_dts + s->key_delay_90k) > s->cell;
     if (s->was_forced || s->is_startup) return by_dts >= SEGMENTER_SHORTEST_90K;
     return by_dts >= s->target_90k - TOLERANCE_90K;
 }

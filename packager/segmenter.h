@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <weir/media/codec.h>
 
+#include "epoch_clock.h"
+
 /* A stream that just began is cut early once, so that players have something within a second of the first keyframe; with parts
  * after the first one, but no sooner than STARTUP_LEAST. */
 #define SEGMENTER_STARTUP_90K (90000 * 9 / 10)
@@ -28,12 +30,17 @@ struct segmenter {
     bool accepts_open; /* the era was entered without an IDR: other entries cut too */
     /* the rhythm of keyframes */
     bool has_key;
-    int64_t last_key_dts_90k, last_distance_90k;
-    int64_t gop_90k; /* expected to the next keyframe; 0: no rhythm */
+    int64_t last_key_dts_90k, last_distance_90k, key_delay_90k; /* delay: from decoding to being shown */
+    int64_t gop_90k;                                            /* expected to the next keyframe; 0: no rhythm */
+    /* on a grid: one segment begins in each cell, with its first keyframe; where it has none, with its last frame */
+    const struct epoch_clock *epoch; /* lent; NULL: no grid */
+    int64_t cell;                    /* of the open segment, or the last one: its number. INT64_MIN: none yet */
 };
 
 /* part_us: 0 without low latency. */
 void segmenter_init(struct segmenter *s, int64_t target_us, int64_t max_us, int64_t part_us);
+/* From the first frame on. epoch: lent, its cells as long as the target. */
+void segmenter_set_grid(struct segmenter *s, const struct epoch_clock *epoch);
 /* A new era: what comes next opens a segment. */
 void segmenter_restart(struct segmenter *s);
 /* Whether to cut before this frame; counts the frame into the segment that it belongs to. */

@@ -16,6 +16,7 @@
 
 struct ts_segment {
     uint64_t msn, discontinuity;
+    uint32_t run_id;        /* in its name, as in its CMAF segments' */
     struct edge_lazy *lazy; /* NULL: a gap */
     int64_t duration_us, wall_us;
     bool is_independent, starts_era;
@@ -214,9 +215,12 @@ static void add_segment(struct ts_rendition *t, const struct ts_sources *sources
     const struct rendition_segment *video = find_segment(sources->video, msn),
                                    *audio = find_segment(sources->audio, msn);
     const struct rendition_segment *main = video && (video->whole.body || !audio) ? video : audio;
-    if (!main) return;
+    uint32_t run_id = 0;
+    uint64_t named;
+    if (!main || !object_name_parse_segment(main->whole.name, &run_id, &named)) return;
     struct ts_segment s = {
         .msn = msn,
+        .run_id = run_id,
         .discontinuity = main->discontinuity,
         .starts_era = (video && video->starts_era) || (audio && audio->starts_era),
         .is_independent = main->is_independent,
@@ -272,7 +276,7 @@ static void slide(struct ts_rendition *t, const struct ts_sources *sources)
 static void write_segment(struct byte_writer *w, const struct ts_rendition *t, const struct ts_segment *s)
 {
     char name[EDGE_OBJECT_NAME_BYTES];
-    object_name_ts_segment(t->config.run_id, s->msn, name);
+    object_name_ts_segment(s->run_id, s->msn, name);
     playlist_write_segment_head(w, s->starts_era, NULL, s->wall_us);
     playlist_write_segment_end(w, name, s->duration_us, !s->lazy);
 }
@@ -345,7 +349,7 @@ static void publish(struct ts_rendition *t)
     for (size_t i = 0; i < count; i++) {
         const struct ts_segment *s = queue_at(&t->segments, i);
         if (!s->lazy) continue;
-        object_name_ts_segment(t->config.run_id, s->msn, objects[used].name);
+        object_name_ts_segment(s->run_id, s->msn, objects[used].name);
         objects[used].kind = EDGE_SEGMENT;
         objects[used++].lazy = s->lazy;
     }

@@ -15,7 +15,6 @@ struct ts_rendition;
 struct ts_rendition_config {
     struct live_edge *edge; /* lent */
     uint32_t target_duration_s;
-    uint32_t run_id;
     bool is_main; /* the stream's multivariant playlist names this one, not CMAF */
 };
 

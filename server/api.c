@@ -175,6 +175,7 @@ static json_t *stream_json(struct house *h, struct live_edge *edge)
     set_number(o, "segments", figure_read(&f->segments));
     set_number(o, "parts", figure_read(&f->parts));
     set_number(o, "segments_forced", figure_read(&f->segments_forced));
+    set_number(o, "times_refused", figure_read(&f->times_refused));
     set_number(o, "frames_dropped", figure_read(&f->frames_dropped));
     set_number(o, "frames_damaged", figure_read(&f->frames_damaged));
     set_number(o, "frames_dropped_damaged", figure_read(&f->frames_damage_dropped));

@@ -35,7 +35,8 @@ void config_init(struct config *c)
                                .part_us = 500000,
                                .can_skip = true,
                                .vod_keep_us = 3600 * 1000000LL,
-                               .container = CONTAINER_CMAF },
+                               .container = CONTAINER_CMAF,
+                               .numbering = NUMBERING_STREAM },
                       .ladder = { .backend = "auto", .latency = LADDER_LATENCY_LOW } },
         .transcode_share = 80,
         .dvr_bytes = 16 * 1000000000LL,
@@ -118,7 +119,24 @@ enum weir_err config_set(struct config *c, const char *assignment, struct config
 
 static int64_t longest_segment_us(const struct config_hls *hls)
 {
-    return hls->segment_max_us ? hls->segment_max_us : hls->segment_us + hls->segment_us / 2;
+    if (hls->segment_max_us) return hls->segment_max_us;
+    return hls->numbering == NUMBERING_EPOCH ? 2 * hls->segment_us : hls->segment_us + hls->segment_us / 2;
+}
+
+static enum weir_err check_numbering(const struct config_path *path, struct config_error *error)
+{
+    const struct config_hls *hls = &path->hls;
+    const char *what = NULL;
+    if (hls->numbering != NUMBERING_EPOCH) return WEIR_OK;
+    if (longest_segment_us(hls) < 2 * hls->segment_us)
+        what = "a keyframe may be anywhere in its cell, so hls.segment_max must be twice hls.segment or more";
+    else if (hls->dvr_us)
+        what = "numbers behind a past on disk go on from there; take hls.dvr out";
+    else if (config_path_transcodes(path))
+        what = "what is encoded here is not the same on two servers; take ladder and audio out";
+    if (!what) return WEIR_OK;
+    snprintf(error->text, sizeof error->text, "paths \"%.80s\": hls.numbering epoch: %s", path->pattern, what);
+    return WEIR_CONFIG;
 }
 
 static enum weir_err check_dvr(const struct config_path *path, struct config_error *error)
@@ -187,7 +205,8 @@ static enum weir_err check_path(const struct config_path *path, struct config_er
             path->pattern);
         return WEIR_CONFIG;
     }
-    const enum weir_err err = check_dvr(path, error);
+    enum weir_err err = check_dvr(path, error);
+    if (!err) err = check_numbering(path, error);
     return err ? err : check_ladder(path, error);
 }
 
@@ -296,5 +315,6 @@ void config_policy(const struct config_path *path, struct stream_policy *policy)
         .is_event = path->hls.is_event != 0,
         .on_damage = path->on_damage,
         .container = (enum stream_container)path->hls.container,
+        .numbering = (enum stream_numbering)path->hls.numbering,
     };
 }

@@ -81,6 +81,7 @@ static const struct config_key keys[] = {
     { "hls.part_hold_back", KEY_DURATION, AT(defaults.hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
     { "hls.skip", KEY_BOOL, AT(defaults.hls.can_skip), 0, 0, "yes or no" },
     { "hls.container", KEY_CONTAINER, AT(defaults.hls.container), 0, 0, CONTAINER },
+    { "hls.numbering", KEY_NUMBERING, AT(defaults.hls.numbering), 0, 0, "stream or epoch" },
     { "hls.dvr", KEY_DURATION, AT(defaults.hls.dvr_us), 0, DVR_MAX, "a duration from 0s (none) to 24h" },
     { "hls.dvr_bytes", KEY_AMOUNT, AT(dvr_bytes), 1 * MIB, INT64_MAX, "bytes from 1MiB, for example 100G" },
     { "hls.dvr_stream_bytes", KEY_AMOUNT, AT(defaults.hls.dvr_stream_bytes), 0, INT64_MAX, STREAM_BYTES },
@@ -139,6 +140,7 @@ static const struct config_key path_keys[] = {
     { "hls.part_hold_back", KEY_DURATION, PATH_AT(hls.part_hold_back_us), SECOND / 5, 20 * SECOND, HOLD_BACK },
     { "hls.skip", KEY_BOOL, PATH_AT(hls.can_skip), 0, 0, "yes or no" },
     { "hls.container", KEY_CONTAINER, PATH_AT(hls.container), 0, 0, CONTAINER },
+    { "hls.numbering", KEY_NUMBERING, PATH_AT(hls.numbering), 0, 0, "stream or epoch" },
     { "hls.dvr", KEY_DURATION, PATH_AT(hls.dvr_us), 0, DVR_MAX, "a duration from 0s (none) to 24h" },
     { "hls.dvr_stream_bytes", KEY_AMOUNT, PATH_AT(hls.dvr_stream_bytes), 0, INT64_MAX, STREAM_BYTES },
     { "hls.type", KEY_HLS_TYPE, PATH_AT(hls.is_event), 0, 0, "sliding or event" },
@@ -314,6 +316,8 @@ static bool parse_choice(const char *text, enum key_kind kind, int64_t *out)
         { KEY_LATENCY, "normal", LADDER_LATENCY_NORMAL },
         { KEY_CONTAINER, "cmaf", CONTAINER_CMAF },
         { KEY_CONTAINER, "ts", CONTAINER_TS },
+        { KEY_NUMBERING, "stream", NUMBERING_STREAM },
+        { KEY_NUMBERING, "epoch", NUMBERING_EPOCH },
     };
     bool is_yes;
     if (kind == KEY_SWITCH) {
@@ -448,6 +452,7 @@ enum weir_err config_key_apply(const struct config_key *key, void *base, const c
     case KEY_SRT_MODE:
     case KEY_LATENCY:
     case KEY_CONTAINER:
+    case KEY_NUMBERING:
     case KEY_HLS_TYPE:
     case KEY_CIPHER: is_right = parse_choice(value, key->kind, field); break;
     case KEY_ADDRESS: is_right = parse_address(value, field); break;

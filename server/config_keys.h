@@ -14,6 +14,7 @@ enum key_kind {
     KEY_SWITCH,    /* int64_t: yes is 1, no is 0 */
     KEY_SRT_MODE,  /* int64_t: enum srt_mode */
     KEY_CONTAINER, /* int64_t: enum stream_container */
+    KEY_NUMBERING, /* int64_t: enum stream_numbering */
     KEY_CIPHER,    /* int64_t: bytes of an AES key */
     KEY_HLS_TYPE,  /* int64_t: event is 1, sliding is 0 */
     KEY_TEXT,

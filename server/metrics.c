@@ -67,6 +67,7 @@ FIGURE_READER(segments)
 FIGURE_READER(eras)
 FIGURE_READER(frames_dropped)
 FIGURE_READER(segments_forced)
+FIGURE_READER(times_refused)
 FIGURE_READER(parts)
 FIGURE_READER(frames_damaged)
 FIGURE_READER(frames_damage_dropped)
@@ -104,6 +105,8 @@ static const struct stream_metric stream_metrics[] = {
     { "stream_parts_total", "parts published, of all renditions", "counter", read_parts },
     { "stream_segments_forced_total", "segments cut inside a GOP because it was too long", "counter",
       read_segments_forced },
+    { "stream_times_refused_total", "encoder's times that were not believed (hls.numbering: epoch)", "counter",
+      read_times_refused },
     { "stream_frames_dropped_total", "frames the packager could not place", "counter", read_frames_dropped },
     { "stream_frames_damaged_total", "frames that arrived damaged", "counter", read_frames_damaged },
     { "stream_frames_dropped_damaged_total", "frames dropped: damaged, or in need of one that was", "counter",

@@ -176,6 +176,7 @@ static void look_at_sei(struct nal_visitor *v, const uint8_t *nal, size_t bytes)
     sei_walk_init(&walk, nal + 1, bytes - 1);
     while (sei_walk_next(&walk, &type, &payload)) {
         v->has_captions |= sei_is_captions(type, payload);
+        if (!v->taken_us) v->taken_us = sei_precision_time_us(type, payload);
         if (type != SEI_RECOVERY_POINT || !payload.bytes) continue;
         struct bit_reader r;
         bit_reader_init(&r, payload.data, payload.bytes);

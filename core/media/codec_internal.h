@@ -50,13 +50,16 @@ void sei_walk_init(struct sei_walk *w, const uint8_t *payload, size_t bytes); /*
 bool sei_walk_next(struct sei_walk *w, uint32_t *type, struct byte_span *payload);
 /* Closed captions as ATSC A/53 carries them (CEA-608 and 708). */
 bool sei_is_captions(uint32_t type, struct byte_span payload);
+/* A precision time stamp (MISB ST 0604): when the picture was taken, in microseconds since 1970. 0: it is none. */
+int64_t sei_precision_time_us(uint32_t type, struct byte_span payload);
 
 /* -- length-prefixed samples -- */
 enum nal_use { NAL_KEEP = 1, NAL_KEEP_AUX /* kept, but nothing to show by itself */, NAL_DROP, NAL_PARAMETER_SET };
 struct nal_visitor {
     enum frame_access access;
     bool has_captions;
-    bool is_mixed; /* NAL types that cannot stand in one picture */
+    int64_t taken_us; /* 0: not said */
+    bool is_mixed;    /* NAL types that cannot stand in one picture */
     /* parameter sets met, as slices of the frame before it was compacted: copied by the caller's look() */
     struct byte_writer sets; /* u16 length + NAL unit, each */
 };

@@ -241,15 +241,16 @@ static enum weir_err from_wire(struct byte_span wire, struct blob **out, const c
     return WEIR_OK;
 }
 
-static bool has_captions(const uint8_t *nal, size_t bytes)
+static void look_at_sei(struct nal_visitor *v, const uint8_t *nal, size_t bytes)
 {
     struct sei_walk walk;
     struct byte_span payload;
     uint32_t type;
-    bool is_there = false;
     sei_walk_init(&walk, nal + 2, bytes - 2);
-    while (!is_there && sei_walk_next(&walk, &type, &payload)) is_there = sei_is_captions(type, payload);
-    return is_there;
+    while (sei_walk_next(&walk, &type, &payload)) {
+        v->has_captions |= sei_is_captions(type, payload);
+        if (!v->taken_us) v->taken_us = sei_precision_time_us(type, payload);
+    }
 }
 
 static enum nal_use look(struct nal_visitor *v, const uint8_t *nal, size_t bytes)
@@ -271,7 +272,7 @@ static enum nal_use look(struct nal_visitor *v, const uint8_t *nal, size_t bytes
     case NAL_EOS:
     case NAL_EOB:
     case NAL_FILLER: return NAL_DROP;
-    case NAL_SEI_PREFIX: v->has_captions |= has_captions(nal, bytes); return NAL_KEEP_AUX;
+    case NAL_SEI_PREFIX: look_at_sei(v, nal, bytes); return NAL_KEEP_AUX;
     default: return NAL_KEEP_AUX;
     }
 }

@@ -148,6 +148,7 @@ enum weir_err nal_frame_prepare(const struct nal_family *family, const struct co
         .bytes = kept,
         .new_config = merged,
         .has_captions = v.has_captions,
+        .taken_us = v.taken_us,
         .is_empty = !has_picture,
         .is_claimed_key_wrong = has_picture && claimed_key != (v.access != FRAME_INTER),
     };

@@ -296,6 +296,7 @@ struct prepared {
     size_t offset, bytes;
     enum frame_access access;
     bool has_captions;
+    int64_t taken_us;
     uint32_t samples;
 };
 
@@ -319,7 +320,8 @@ static enum weir_err prepare_video(struct stream *s, const struct stream_frame *
     *out = (struct prepared){ .offset = frame->offset + found.offset,
                               .bytes = found.bytes,
                               .access = found.access,
-                              .has_captions = found.has_captions };
+                              .has_captions = found.has_captions,
+                              .taken_us = found.taken_us };
     return WEIR_OK;
 }
 
@@ -396,6 +398,7 @@ static void push_packet(struct stream *s, const struct stream_frame *frame, cons
         .is_damaged = frame->is_damaged,
         .access = sample->access,
         .has_captions = sample->has_captions,
+        .taken_us = sample->taken_us,
         .payload = { frame->message, blob_data(frame->message) + sample->offset, sample->bytes },
         .era = time->era,
         .dts_90k = time->dts_90k,

@@ -1,5 +1,6 @@
 """Odd clocks over a real socket: the stream goes on, repairs are counted and shown, numbers stay legal."""
 import threading
+import time
 import unittest
 
 import cmaf
@@ -112,6 +113,52 @@ class OddTime(unittest.TestCase):
             self.assertEqual(sum(e.has_discontinuity for e in video.segments), 2)
             self.assertAlmostEqual(sum(e.duration for e in video.segments), 16, delta=1.2)
 
+    def test_two_servers_by_the_encoders_time(self):
+        """One encoder sends to two servers, one of which ends and comes back: what they list is the same."""
+        zero_us = int(time.time()) * 1000000 + 300000
+        settings = ("hls.numbering=epoch", "hls.segment=1s", "hls.window=60s")
+
+        def media(server, rendition):
+            return {e.sequence: e for e in cmaf.parse_playlist(playlist(server, "pair", rendition)).segments}
+
+        def body(server, rendition, entry):
+            status, _, data = server.get(f"/live/pair/{rendition}/{entry.uri}")
+            self.assertEqual(status, 200)
+            return data
+
+        with Server(*settings) as one:
+            with Server(*settings) as two:
+                publisher, second = (Publisher(server.rtmp_port, name="pair") for server in (one, two))
+                for to in (publisher, second):
+                    send(to, with_times(CLIP, zero_us))
+                for server in (one, two):
+                    wait_for("all frames", at_least(server, "pair", VIDEO_FRAMES - 2))
+                for rendition in ("video", "audio"):
+                    left, right = media(one, rendition), media(two, rendition)
+                    self.assertGreater(len(left), 4)
+                    self.assertEqual([(e.uri, e.duration, e.program_date_time) for e in left.values()], [(e.uri, e.duration, e.program_date_time) for e in right.values()])
+                    for sequence, entry in left.items():
+                        self.assertEqual(body(one, rendition, entry), body(two, rendition, right[sequence]), entry.uri)
+                self.assertEqual(playlist(one, "pair", "ts"), playlist(two, "pair", "ts"))
+                self.assertEqual(list(left)[0], (zero_us // 1000000 - 1767225600) + 1)
+                second.close()
+            with Server(*settings) as two:
+                second = Publisher(two.rtmp_port, name="pair")
+                for to in (publisher, second):
+                    send(to, with_times(CLIP, zero_us + 8000000), lambda ms: ms + 8000)
+                wait_for("all frames", at_least(one, "pair", 2 * VIDEO_FRAMES - 4))
+                wait_for("all frames", at_least(two, "pair", VIDEO_FRAMES - 2))
+                before, left, right = left, media(one, "video"), media(two, "video")
+                self.assertGreater(min(right), max(before))
+                self.assertGreater(len(right), 4)
+                self.assertEqual(max(left), max(right))
+                for sequence, entry in right.items():
+                    # the stream's time in it is each server's own, and so is the name
+                    self.assertEqual((entry.duration, entry.program_date_time), (left[sequence].duration, left[sequence].program_date_time))
+                    self.assertNotEqual(entry.uri, left[sequence].uri)
+                publisher.close()
+                second.close()
+
     def test_sixty_megabits_for_a_while(self):
         clip = [fatten(tag, 250000) if tag[0] == 9 and not is_config(tag) and len(tag[2]) > 5 else tag for tag in CLIP]
         with Server("hls.window=60s") as server:
@@ -138,6 +185,19 @@ def fatten(tag, size):
     kind, timestamp, body = tag
     payload = bytes([6, 5]) + b"\xff" * (size // 255) + bytes([size % 255]) + b"\x80" * size + b"\x80"
     return kind, timestamp, body[:5] + len(payload).to_bytes(4, "big") + payload + body[5:]
+
+
+def with_times(tags, zero_us):
+    """Says in each picture when it was taken: a precision time stamp as an SEI message (MISB ST 0604)."""
+    def timed(tag):
+        kind, timestamp, body = tag
+        if kind != 9 or is_config(tag) or len(body) <= 5:
+            return tag
+        time_us = (zero_us + timestamp * 1000).to_bytes(8, "big")
+        stamp = b"MISPmicrosectime\x1f" + b"\xff".join(time_us[at:at + 2] for at in (0, 2, 4, 6))
+        unit = bytes([6, 5, len(stamp)]) + stamp + b"\x80"
+        return kind, timestamp, body[:5] + len(unit).to_bytes(4, "big") + unit + body[5:]
+    return [timed(tag) for tag in tags]
 
 
 if __name__ == "__main__":

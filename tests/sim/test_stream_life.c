@@ -31,6 +31,7 @@ struct witness {
     uint64_t media_discontinuity;
     int64_t last_part_us; /* on the encoder's clock: when the last new part was seen */
     int64_t longest_wait_us;
+    bool has_grid; /* of cuts: a keyframe that comes too early behind a part's beginning stays inside it */
 };
 
 struct life {
@@ -152,7 +153,8 @@ static void compare_with_parts(const struct witness *w, const struct hls_seen *s
         assert_int_equal(memcmp(whole + at, part, part_bytes), 0);
         at += part_bytes;
     }
-    assert_int_equal(at, bytes);
+    /* behind gaps of three target durations its last ones were never listed */
+    if (!w->has_grid) assert_int_equal(at, bytes);
 }
 
 /* Decode times within and between segments: no overlap, and no hole that nobody made. */
@@ -193,7 +195,7 @@ static void read_part(const struct witness *w, const struct part_seen *p, const 
         return;
     }
     const struct found_chunk c = read_chunk(body, body_of(s, p->uri, body, sizeof body));
-    if (p->is_independent != c.begins_with_sync || (c.syncs && !c.begins_with_sync))
+    if (p->is_independent != c.begins_with_sync || (c.syncs && !c.begins_with_sync && !w->has_grid))
         fail_msg("%s: %s: independent %d, %u sync samples, the first: %d", w->parts.label, p->uri, p->is_independent,
                  c.syncs, c.begins_with_sync);
 }
@@ -443,6 +445,24 @@ static void prepare(struct life *l, uint64_t seed, bool is_calm, int64_t part_us
     }
 }
 
+/* The same rules hold where numbers come from the clock. */
+static void lives_by_the_epoch(void **state)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct life l;
+        prepare(&l, seed, false, seed % 3 ? 500000 : 0);
+        l.policy.numbering = NUMBERING_EPOCH;
+        l.policy.segment_max_us = 4000000;
+        /* a long absence is more gaps than a list holds: it moves on at once */
+        for (int i = 0; i < RENDITIONS; i++) l.witnesses[i].has_grid = l.witnesses[i].list.may_lose = true;
+        if (seed % 4 == 0) l.gop_us = 3300000;
+        print_message("seed %llu\n", (unsigned long long)seed);
+        live(&l, 90);
+        assert_true(l.witnesses[VIDEO].list.count > 0);
+    }
+    (void)state;
+}
+
 static void a_calm_life_has_no_hole(void **state)
 {
     struct life l;
@@ -508,6 +528,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_calm_life_has_no_hole),
+        cmocka_unit_test(lives_by_the_epoch),
         cmocka_unit_test(a_calm_life_in_parts),
         cmocka_unit_test(odd_lives_keep_every_promise),
     };

@@ -87,6 +87,7 @@ struct codec_frame {
     struct blob
         *new_config;   /* owned by the caller: parameter sets in the frame that differ from `config`, merged, or NULL */
     bool has_captions; /* closed captions stand in it (ATSC A/53 cc_data, H264 and HEVC) */
+    int64_t taken_us;  /* since 1970, as the encoder says (MISB ST 0604, H264 and HEVC); 0: it does not */
     bool is_empty;     /* nothing displayable was left (only AUD, SEI, parameter sets, ...): drop the frame */
     bool is_claimed_key_wrong; /* the container said keyframe and the bitstream says otherwise, or the reverse */
 };

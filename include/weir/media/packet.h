@@ -19,6 +19,7 @@ struct media_packet {
     uint32_t nominal_90k;     /* video: expected duration, 0: unknown */
     int64_t arrival_us;       /* monotonic */
     bool has_captions;        /* video: closed captions stand in it */
+    int64_t taken_us;         /* video: wall clock of the encoder, since 1970; 0: it does not say */
     bool is_damaged;          /* bytes of it were lost on the way, and the stream's policy lets it pass */
 };
 

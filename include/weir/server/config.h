@@ -43,10 +43,11 @@ enum config_access {
 };
 
 struct config_hls {
-    int64_t segment_us, segment_max_us /* 0: one and a half times segment */, window_us, hold_us;
+    int64_t segment_us, segment_max_us /* 0: one and a half times segment, by epoch twice */, window_us, hold_us;
     int64_t part_us /* 0: no low latency */, part_hold_back_us /* 0: three times part */;
     bool can_skip;
     int64_t container; /* enum stream_container */
+    int64_t numbering; /* enum stream_numbering */
     int64_t dvr_us /* 0: nothing is kept on disk */, vod_keep_us;
     int64_t dvr_stream_bytes; /* 0: no limit of its own */
     int64_t is_event;

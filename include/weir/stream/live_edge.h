@@ -31,6 +31,8 @@ struct edge_figures {
     _Atomic uint64_t frames_damaged; /* arrived with bytes missing */
     _Atomic uint64_t frames_damage_dropped; /* these, and those that need them, where the policy says so */
     _Atomic uint64_t metadata_packets;
+    _Atomic uint64_t
+        times_refused; /* of the encoder's clock, that numbers were to come from: a day off, or they jumped */
     _Atomic uint64_t repairs[TIMELINE_REPAIR_COUNT];
     _Atomic uint64_t dvr_gaps;    /* segments listed as gaps because they could not be kept on disk */
     _Atomic uint64_t bitrate_bps; /* over the last seconds */

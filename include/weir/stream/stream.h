@@ -21,6 +21,12 @@ enum damage_policy {
 /* What a stream's multivariant playlist names; the other is there too, under its own URL. */
 enum stream_container { CONTAINER_CMAF = 1, CONTAINER_TS };
 
+/* Where media sequence numbers come from, and with them where segments are cut. */
+enum stream_numbering {
+    NUMBERING_STREAM = 1, /* each stream counts by itself, from the clock at its start */
+    NUMBERING_EPOCH,      /* the encoder's time: the same on every server that gets the same stream */
+};
+
 /* What a path's configuration says about its streams. Plain values, copied. */
 struct stream_policy {
     bool may_take_over;     /* a newer publisher replaces a living older one */
@@ -37,6 +43,7 @@ struct stream_policy {
     bool is_event;                   /* the playlist does not slide while it is not longer than dvr_us */
     enum damage_policy on_damage;    /* 0: drop */
     enum stream_container container; /* 0: CMAF */
+    enum stream_numbering numbering; /* 0: STREAM. EPOCH: segment_max_us is twice segment_us or more */
 };
 
 /* Takes a reference on `edge`. NULL: no memory. */

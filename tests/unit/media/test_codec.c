@@ -278,6 +278,45 @@ static void captions_are_noticed(void **unused_state)
     }
 }
 
+/* MISB ST 0604: 2026-03-04T05:06:07.080910Z is 0x64C2BC70CE9CE microseconds. */
+static void the_encoders_time_is_read(void **unused_state)
+{
+#define MICROSECONDS "1F 0006 FF 4C2B FF C70C FF E9CE"
+    static const struct {
+        const char *what;
+        enum media_codec codec;
+        const char *config_hex, *frame_hex;
+        int64_t taken_us;
+    } rows[] = {
+        { "in H.264", CODEC_H264, AVC,
+          "00000020 06 05 1C 4D4953506D6963726F73656374696D65 " MICROSECONDS " 80 00000003 65AABB", 0x64C2BC70CE9CE },
+        { "in HEVC", CODEC_HEVC, HEVC,
+          "00000021 4E01 05 1C A8687DD4D7593758A5CEF0338B6545F1 " MICROSECONDS " 80 00000003 2601AA", 0x64C2BC70CE9CE },
+        { "in HEVC, nanoseconds", CODEC_HEVC, HEVC,
+          "00000021 4E01 05 1C CF848278EE23306C9265E8FEF22FB8B8 1F 0000 FF 0001 FF E240 FF 03E7 80 00000003 2601AA",
+          8090813 },
+        { "another UUID", CODEC_H264, AVC,
+          "00000020 06 05 1C 4D4953506D6963726F73656374696D66 " MICROSECONDS " 80 00000003 65AABB", 0 },
+        { "cut off", CODEC_H264, AVC, "00000016 06 05 1C 4D4953506D6963726F73656374696D65 1F0006 00000003 65AABB", 0 },
+        { "of another kind", CODEC_H264, AVC,
+          "00000020 06 04 1C 4D4953506D6963726F73656374696D65 " MICROSECONDS " 80 00000003 65AABB", 0 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct hex config_hex = hex(rows[i].config_hex);
+        const struct byte_span config = { config_hex.data, config_hex.bytes };
+        struct hex in = hex(rows[i].frame_hex);
+        struct codec_facts facts;
+        struct codec_frame out;
+        const char *why = "";
+        print_message("%s\n", rows[i].what);
+        assert_int_equal(codec_describe(rows[i].codec, config, &facts, &why), WEIR_OK);
+        assert_int_equal(codec_frame_prepare(&facts, config, in.data, in.bytes, false, &out, &why), WEIR_OK);
+        assert_int_equal(out.taken_us, rows[i].taken_us);
+        assert_int_equal(out.bytes, in.bytes); /* it stays */
+    }
+    (void)unused_state;
+}
+
 static void broken_frames_are_refused(void **unused_state)
 {
     const struct hex config_hex = hex(AVC);
@@ -383,6 +422,7 @@ int main(void)
         cmocka_unit_test(frames_are_prepared_in_place),
         cmocka_unit_test(how_bright_the_picture_is_meant),
         cmocka_unit_test(captions_are_noticed),
+        cmocka_unit_test(the_encoders_time_is_read),
         cmocka_unit_test(broken_frames_are_refused),
         cmocka_unit_test(vp9_says_its_size_in_keyframes),
         cmocka_unit_test(samples_in_a_frame),

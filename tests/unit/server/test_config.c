@@ -251,6 +251,35 @@ static void a_ladder_is_read(void **unused_state)
     config_deinit(&c);
 }
 
+static void numbers_from_the_epoch(void **unused_state)
+{
+    static const struct {
+        const char *sets[3], *error; /* NULL: right */
+        int64_t longest_us;
+    } cases[] = {
+        { { "hls.numbering=epoch" }, NULL, 4000000 },
+        { { "hls.numbering=epoch", "hls.segment_max=5s" }, NULL, 5000000 },
+        { { "hls.numbering=stream" }, NULL, 3000000 },
+        { { "hls.numbering=epoch", "hls.segment_max=3s" }, "twice hls.segment", 0 },
+        { { "hls.numbering=epoch", "hls.dvr=1h" }, "take hls.dvr out", 0 },
+        { { "hls.numbering=epoch", "ladder=auto" }, "take ladder and audio out", 0 },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct config c;
+        struct config_error error = { "" };
+        struct stream_policy policy;
+        config_init(&c);
+        for (size_t k = 0; k < ARRAY_LEN(cases[i].sets) && cases[i].sets[k]; k++)
+            assert_int_equal(config_set(&c, cases[i].sets[k], &error), WEIR_OK);
+        assert_int_equal(config_check(&c, &error), cases[i].error ? WEIR_CONFIG : WEIR_OK);
+        if (cases[i].error) assert_non_null(strstr(error.text, cases[i].error));
+        config_policy(&c.defaults, &policy);
+        if (!cases[i].error) assert_int_equal(policy.segment_max_us, cases[i].longest_us);
+        config_deinit(&c);
+    }
+    (void)unused_state;
+}
+
 static void certificate_and_ports_belong_together(void **unused_state)
 {
     static const struct {
@@ -443,6 +472,7 @@ int main(void)
         cmocka_unit_test(errors_name_the_line_and_what_was_expected),
         cmocka_unit_test(set_takes_the_same_keys),
         cmocka_unit_test(a_ladder_is_read),
+        cmocka_unit_test(numbers_from_the_epoch),
         cmocka_unit_test(certificate_and_ports_belong_together),
         cmocka_unit_test(srt_options_of_path_port_and_all),
         cmocka_unit_test(amounts),
