@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum weir_err libav_device_open(const struct backend *b, uint32_t index, struct backend_device **out,
                                 struct backend_error *error)
@@ -24,6 +25,11 @@ enum weir_err libav_device_open(const struct backend *b, uint32_t index, struct 
         av_dict_set(&options, "primary_ctx", "1", 0); /* one context per card, however many ladders */
     } else {
         snprintf(place, sizeof place, "/dev/dri/renderD%u", 128 + index);
+        if (access(place, F_OK)) {
+            snprintf(error->text, sizeof error->text, "%s: there is no %s; %s", b->name, place, flavour->advice);
+            free(d);
+            return WEIR_NOT_FOUND;
+        }
         if (flavour->device_type == AV_HWDEVICE_TYPE_QSV) av_dict_set(&options, "child_device", place, 0);
     }
     const bool is_qsv = flavour->device_type == AV_HWDEVICE_TYPE_QSV;

@@ -11,7 +11,11 @@
 #define DAMAGE_90K_MAX (5 * 90000)             /* a stream without entries is shown again after this */
 #define BAD_IN_ROW_MAX 30                      /* a GPU's decoder that understands nothing: another one may */
 #define PIXELS_PER_CORE (1920ull * 1080 * 120) /* a second: more than this is decoded with several threads */
-#define SURFACES_EXTRA (LADDER_FRAMES_WAITING_MAX + 4)
+/* Surfaces of the decoder that the ladder holds: one in hand, three in a deinterlacer; of a rung as large as the source, what waits, one
+ * being encoded, one inside. */
+#define SURFACES_EXTRA (1 + 3 + LADDER_FRAMES_WAITING_MAX + 2)
+/* NVDEC refuses more than 32: 16 references, 3 pictures being reordered, 5 of libavcodec's own, and these. */
+_Static_assert(16 + 3 + 5 + SURFACES_EXTRA <= 32, "a decoder with all its surfaces cannot be opened");
 
 void decode_step_init(struct decode_step *d, struct ladder_shared *shared, const struct decode_events *events,
                       size_t rank)
@@ -116,13 +120,13 @@ static bool open_next(struct decode_step *d)
     struct backend_error error;
     const struct codec_facts *facts = track_facts(d->track);
     while (!transcoder_choose(s->transcoder, DUTY_DECODE, facts->codec, s->backend, s->options.requires_gpu,
-                              d->next_rank, &d->choice, &error)) {
+                              d->next_rank, NULL, &d->choice, &error)) {
         const struct decoder_config config = { .device = d->choice.device,
                                                .track = d->track,
                                                .name = s->name,
                                                .figures = &s->figures,
                                                .threads = decoder_threads(facts),
-                                               .surfaces_extra = SURFACES_EXTRA * LADDER_RUNGS_MAX / 4 };
+                                               .surfaces_extra = SURFACES_EXTRA };
         begin_call(d);
         const enum weir_err err = d->choice.backend->decoder_open(d->choice.backend, &config, &d->decoder, &error);
         end_call(d);
@@ -373,22 +377,31 @@ static void send_and_take(struct decode_step *d, const AVPacket *packet)
     take_pictures(d);
 }
 
-void decode_step_feed(struct decode_step *d, const struct media_packet *packet)
+/* false: the decoder failed at it, and is closed. */
+static bool feed_once(struct decode_step *d, const struct media_packet *packet)
 {
-    const bool is_entry = packet->access != FRAME_INTER;
-    if (d->waits_for_entry && !is_entry) return;
-    if (!d->decoder && (clock_now_us() < d->retry_us || !open_next(d))) return;
+    if (!d->decoder && (clock_now_us() < d->retry_us || !open_next(d))) return true;
     AVPacket *copy = packet_hold(&d->shared->figures);
     if (!copy || !fill_packet(copy, packet)) {
         packet_release(&d->shared->figures, copy);
         note_damage(d);
-        return;
+        return true;
     }
     d->waits_for_entry = false;
     note_inside(d, packet);
     send_and_take(d, copy);
     packet_release(&d->shared->figures, copy);
-    if (d->has_failed) move_on(d, "it failed at work");
+    if (!d->has_failed) return true;
+    move_on(d, "it failed at work");
+    return false;
+}
+
+void decode_step_feed(struct decode_step *d, const struct media_packet *packet)
+{
+    const bool is_entry = packet->access != FRAME_INTER;
+    if (d->waits_for_entry && !is_entry) return;
+    /* a stream that one cannot decode begins with the same picture in the next */
+    for (size_t i = 0; i <= BACKENDS_MAX && !feed_once(d, packet) && is_entry; i++) continue;
 }
 
 void decode_step_drain(struct decode_step *d)

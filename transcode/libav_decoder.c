@@ -27,6 +27,10 @@ static const AVCodec *find_decoder(enum media_codec codec, const struct libav_fl
     return avcodec_find_decoder_by_name(full);
 }
 
+/* The driver cannot decode this stream: its profile, its size, its count of reference pictures. libavcodec tells it with the words of a
+ * broken packet, and says it of every packet from there on. Hardware decoders have no threads: it is asked on the caller's. */
+static _Thread_local bool is_refused;
+
 /* Only the backend's own surfaces: a silent fall back to the CPU would be found out too late. */
 static enum AVPixelFormat choose_format(AVCodecContext *c, const enum AVPixelFormat *offered)
 {
@@ -38,6 +42,7 @@ static enum AVPixelFormat choose_format(AVCodecContext *c, const enum AVPixelFor
             if (way->device_type == device->type && way->pix_fmt == *offered) return *offered;
         }
     }
+    is_refused = true;
     return AV_PIX_FMT_NONE;
 }
 
@@ -103,7 +108,9 @@ enum weir_err libav_decoder_open(const struct backend *b, const struct decoder_c
 enum backend_step libav_decoder_send(struct decoder *base, const AVPacket *packet)
 {
     struct libav_decoder *d = (struct libav_decoder *)base;
+    is_refused = false;
     const int code = avcodec_send_packet(d->codec, packet);
+    if (is_refused) return STEP_FAILED;
     if (code == AVERROR(EAGAIN)) return STEP_AGAIN;
     if (code == AVERROR_EOF) return STEP_END;
     if (code == AVERROR(ENOMEM) || code == AVERROR_EXTERNAL || code == AVERROR(ENOSYS)) return STEP_FAILED;
@@ -113,12 +120,13 @@ enum backend_step libav_decoder_send(struct decoder *base, const AVPacket *packe
 enum backend_step libav_decoder_receive(struct decoder *base, AVFrame *frame)
 {
     struct libav_decoder *d = (struct libav_decoder *)base;
+    is_refused = false;
     const int code = avcodec_receive_frame(d->codec, frame);
+    if (is_refused) return STEP_FAILED;
     if (code == AVERROR(EAGAIN)) return STEP_AGAIN;
     if (code == AVERROR_EOF) return STEP_END;
     if (code == AVERROR(ENOMEM) || code == AVERROR_EXTERNAL || code == AVERROR(ENOSYS)) return STEP_FAILED;
     if (code < 0) return STEP_BAD;
-    /* the driver refused this stream (profile, size): another backend takes it from the next keyframe */
     if (d->surface != AV_PIX_FMT_NONE && frame->format != d->surface) {
         av_frame_unref(frame);
         return STEP_FAILED;

@@ -56,37 +56,66 @@ static int upload(struct libav_encoder *e, const AVFrame *in, AVFrame *out)
     return failed < 0 ? failed : av_hwframe_transfer_data(out, in, 0);
 }
 
-/* A borrowed picture as the encoder takes it: itself, or e->fitted. */
+/* Whether the encoder takes it as it is: surfaces are of its own kind and device, or it wants none. */
+static bool is_fit(const AVCodecContext *c, const AVFrame *in)
+{
+    if (in->format != c->pix_fmt) return false;
+    if (!c->hw_frames_ctx) return true;
+    const AVHWFramesContext *own = (const AVHWFramesContext *)c->hw_frames_ctx->data;
+    const AVHWFramesContext *from = in->hw_frames_ctx ? (const AVHWFramesContext *)in->hw_frames_ctx->data : NULL;
+    return from && from->device_ctx == own->device_ctx;
+}
+
+/* A pool of surfaces of the encoder's own, for pictures that come from elsewhere. */
+static int make_surfaces(struct libav_encoder *e, AVBufferRef *device, enum AVPixelFormat sw_format)
+{
+    if (!device) return AVERROR(ENODEV);
+    e->surfaces = av_hwframe_ctx_alloc(device);
+    if (!e->surfaces) return AVERROR(ENOMEM);
+    AVHWFramesContext *pool = (AVHWFramesContext *)e->surfaces->data;
+    pool->format = e->codec->pix_fmt;
+    pool->sw_format = sw_format;
+    pool->width = e->codec->width;
+    pool->height = e->codec->height;
+    pool->initial_pool_size = 16;
+    return av_hwframe_ctx_init(e->surfaces);
+}
+
+/* One in main memory, to a surface. */
+static int fit_surface(struct libav_encoder *e, const AVFrame *in)
+{
+    const AVHWFramesContext *own = (const AVHWFramesContext *)e->codec->hw_frames_ctx->data;
+    int failed = e->surfaces ? 0 : make_surfaces(e, own->device_ref, own->sw_format); /* its decoder moved to the CPU */
+    if (failed < 0 || in->format == own->sw_format) return failed < 0 ? failed : upload(e, in, e->fitted);
+    AVFrame *between = av_frame_alloc();
+    failed = between ? convert(e, in, own->sw_format, between) : AVERROR(ENOMEM);
+    if (failed >= 0) failed = upload(e, between, e->fitted);
+    av_frame_free(&between);
+    return failed;
+}
+
+/* One in main memory, to wherever the encoder wants it. */
+static int fit_plain(struct libav_encoder *e, const AVFrame *in)
+{
+    if (e->codec->hw_frames_ctx) return fit_surface(e, in);
+    if (in->format == e->codec->pix_fmt) return av_frame_ref(e->fitted, in);
+    return convert(e, in, e->codec->pix_fmt, e->fitted);
+}
+
+/* A borrowed picture as the encoder takes it: itself, or e->fitted. What lies on another device goes through main memory. */
 static int fit(struct libav_encoder *e, const AVFrame *in, const AVFrame **fitted)
 {
     *fitted = in;
-    const bool wants_surface = e->codec->hw_frames_ctx != NULL;
-    if (in->format == e->codec->pix_fmt && (!wants_surface || in->hw_frames_ctx)) return 0;
+    if (is_fit(e->codec, in)) return 0;
     av_frame_unref(e->fitted);
-    int failed = 0;
     AVFrame *plain = NULL;
-    if (in->hw_frames_ctx && !wants_surface) { /* read back from the GPU */
+    int failed = 0;
+    if (in->hw_frames_ctx) {
         plain = av_frame_alloc();
         failed = plain ? av_hwframe_transfer_data(plain, in, 0) : AVERROR(ENOMEM);
-        if (!failed) failed = av_frame_copy_props(plain, in);
-        in = plain;
+        if (failed >= 0) failed = av_frame_copy_props(plain, in);
     }
-    if (failed < 0) {
-        av_frame_free(&plain);
-        return failed;
-    }
-    if (wants_surface && e->surfaces) {
-        const AVHWFramesContext *pool = (const AVHWFramesContext *)e->surfaces->data;
-        AVFrame *between = av_frame_alloc();
-        const bool has_format = in->format == pool->sw_format;
-        failed = !between ? AVERROR(ENOMEM) : has_format ? 0 : convert(e, in, pool->sw_format, between);
-        if (failed >= 0) failed = upload(e, has_format ? in : between, e->fitted);
-        av_frame_free(&between);
-    } else if (in->format == e->codec->pix_fmt) {
-        failed = av_frame_ref(e->fitted, in);
-    } else {
-        failed = convert(e, in, e->codec->pix_fmt, e->fitted);
-    }
+    if (failed >= 0) failed = fit_plain(e, plain ? plain : in);
     if (failed >= 0) failed = av_frame_copy_props(e->fitted, in);
     av_frame_free(&plain);
     *fitted = e->fitted;
@@ -94,22 +123,6 @@ static int fit(struct libav_encoder *e, const AVFrame *in, const AVFrame **fitte
 }
 
 /* -- opening -- */
-
-/* A pool of surfaces of the encoder's own, for pictures that come from main memory. */
-static int make_surfaces(struct libav_encoder *e, const struct encoder_config *config, enum AVPixelFormat format,
-                         int bit_depth)
-{
-    if (!config->device || !config->device->hardware) return AVERROR(ENODEV);
-    e->surfaces = av_hwframe_ctx_alloc(config->device->hardware);
-    if (!e->surfaces) return AVERROR(ENOMEM);
-    AVHWFramesContext *pool = (AVHWFramesContext *)e->surfaces->data;
-    pool->format = format;
-    pool->sw_format = bit_depth > 8 ? AV_PIX_FMT_P010 : AV_PIX_FMT_NV12;
-    pool->width = (int)config->rung->width;
-    pool->height = (int)config->rung->height;
-    pool->initial_pool_size = 16;
-    return av_hwframe_ctx_init(e->surfaces);
-}
 
 static int set_memory(struct libav_encoder *e, const struct encoder_config *config, const struct libav_flavour *flavour)
 {
@@ -126,8 +139,10 @@ static int set_memory(struct libav_encoder *e, const struct encoder_config *conf
     }
     c->pix_fmt = flavour->pixel_format;
     int failed = 0;
-    if (!like->hw_frames_ctx || like->format != flavour->pixel_format)
-        failed = make_surfaces(e, config, flavour->pixel_format, bit_depth);
+    AVBufferRef *device = config->device ? config->device->hardware : NULL;
+    const bool is_ours = pool && like->format == flavour->pixel_format && device &&
+                         (const uint8_t *)pool->device_ctx == device->data;
+    if (!is_ours) failed = make_surfaces(e, device, bit_depth > 8 ? AV_PIX_FMT_P010 : AV_PIX_FMT_NV12);
     if (failed < 0) return failed;
     c->hw_frames_ctx = av_buffer_ref(e->surfaces ? e->surfaces : like->hw_frames_ctx);
     return c->hw_frames_ctx ? 0 : AVERROR(ENOMEM);

@@ -228,7 +228,7 @@ static bool open_next(struct rung_coder *c, const struct lane_item *item)
     struct ladder_shared *s = c->shared;
     struct backend_error error, refused = { "" };
     while (!transcoder_choose(s->transcoder, DUTY_ENCODE, c->plan.codec, s->backend, s->options.requires_gpu,
-                              c->next_rank, &c->choice, &error)) {
+                              c->next_rank, item->frame, &c->choice, &error)) {
         const struct encoder_config config = { .device = c->choice.device,
                                                .like = item->frame,
                                                .rung = &c->plan,

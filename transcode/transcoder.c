@@ -118,12 +118,15 @@ static void open_devices(struct transcoder *t, struct place *p)
 {
     const struct backend *b = p->report.backend;
     struct backend_device *devices[DEVICES_MAX] = { NULL };
-    struct backend_error error = { "" };
-    uint32_t count = 0;
-    for (uint32_t index = 0; count < DEVICES_MAX && index < 64; index++) {
+    struct backend_error error = { "" }, one;
+    uint32_t count = 0, absent = 0;
+    /* numbers have gaps: the first render node may be a card of another make */
+    for (uint32_t index = 0; count < DEVICES_MAX && absent < DEVICES_MAX && index < 64; index++) {
         if (!is_allowed(t, b, index)) continue;
-        if (b->device_open(b, index, &devices[count], &error)) break;
-        count++;
+        const bool is_here = !b->device_open(b, index, &devices[count], &one);
+        if (!is_here && !absent) error = one;
+        count += is_here;
+        absent += !is_here;
         if (!b->is_gpu) break; /* there is one CPU, whatever its cores */
     }
     pthread_mutex_lock(&t->lock);
@@ -200,13 +203,24 @@ void transcoder_warm_up(struct transcoder *t)
     pthread_detach(thread);
 }
 
-/* The device with the least to do of this kind; one whose driver allows no more sessions is full. */
-static bool take_device(struct place *p, enum backend_duty duty, struct backend_choice *out)
+static bool is_on(const struct backend_device *d, const AVFrame *picture)
+{
+    if (!picture || !picture->hw_frames_ctx || !d->hardware) return false;
+    return (const uint8_t *)((const AVHWFramesContext *)picture->hw_frames_ctx->data)->device_ctx == d->hardware->data;
+}
+
+/* Where the picture is, so that it need not travel; else the device with the least to do of this kind. One whose driver allows no more
+ * sessions is full. */
+static bool take_device(struct place *p, enum backend_duty duty, const AVFrame *picture, struct backend_choice *out)
 {
     const uint32_t most = duty == DUTY_ENCODE ? p->report.encode_sessions : 0;
     uint32_t best = UINT32_MAX;
     for (uint32_t i = 0; i < p->report.device_count; i++) {
         if (most && p->users[i][duty] >= most) continue;
+        if (is_on(p->devices[i], picture)) {
+            best = i;
+            break;
+        }
         if (best == UINT32_MAX || p->users[i][duty] < p->users[best][duty]) best = i;
     }
     if (best == UINT32_MAX) return false;
@@ -251,7 +265,7 @@ static size_t say_why_not(const struct place *p, enum media_codec codec, bool is
 }
 
 enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, enum media_codec codec, const char *name,
-                                bool must_be_gpu, size_t not_before, struct backend_choice *out,
+                                bool must_be_gpu, size_t not_before, const AVFrame *picture, struct backend_choice *out,
                                 struct backend_error *error)
 {
     enum weir_err err = WEIR_NOT_FOUND;
@@ -263,7 +277,7 @@ enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, en
         probe(t, p, codec);
         pthread_mutex_lock(&t->lock);
         const bool is_able = can(&p->report, duty, codec);
-        if (is_able && take_device(p, duty, out)) {
+        if (is_able && take_device(p, duty, picture, out)) {
             out->rank = i;
             out->variant = duty == DUTY_ENCODE ? p->report.variant[codec] : 0;
             err = WEIR_OK;

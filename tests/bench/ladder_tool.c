@@ -256,7 +256,7 @@ int main(int argc, char **argv)
     if (transcoder_create(&transcoder, &config)) die("no memory");
     struct backend_choice choice;
     struct backend_error error;
-    if (transcoder_choose(transcoder, DUTY_ENCODE, CODEC_H264, "cpu", false, 0, &choice, &error))
+    if (transcoder_choose(transcoder, DUTY_ENCODE, CODEC_H264, "cpu", false, 0, NULL, &choice, &error))
         die(error.text); /* the probe is not part of it */
     transcoder_release(transcoder, DUTY_ENCODE, &choice);
     struct rusage before, after;

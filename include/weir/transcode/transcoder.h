@@ -49,8 +49,8 @@ size_t transcoder_known(struct transcoder *t, struct backend_report reports[BACK
 /* Probes H.264 on a thread of its own, so that the first ladder finds the answer. */
 void transcoder_warm_up(struct transcoder *t);
 
-/* A place to decode or encode: the best backend after `not_before` in the order that can do it, on the device with the least to do.
- * name: "auto", or one backend, which is then followed by the CPU unless must_be_gpu. */
+/* A place to decode or encode: the best backend after `not_before` in the order that can do it, on the device where the picture is, else
+ * on the one with the least to do. name: "auto", or one backend, which is then followed by the CPU unless must_be_gpu. */
 struct backend_choice {
     const struct backend *backend;
     struct backend_device *device; /* lent, as long as the transcoder lives */
@@ -58,10 +58,11 @@ struct backend_choice {
     uint32_t device_index, variant;
 };
 enum backend_duty { DUTY_DECODE = 1, DUTY_ENCODE };
-/* WEIR_NOT_FOUND: none is left; error->text says what was tried. Give it back with transcoder_release. */
+/* picture: what is to be encoded, NULL where there is none. WEIR_NOT_FOUND: none is left; error->text says what was tried. Give it back with transcoder_release. */
 WEIR_MUST_CHECK enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, enum media_codec codec,
                                                 const char *name, bool must_be_gpu, size_t not_before,
-                                                struct backend_choice *out, struct backend_error *error);
+                                                const struct AVFrame *picture, struct backend_choice *out,
+                                                struct backend_error *error);
 void transcoder_release(struct transcoder *t, enum backend_duty duty, const struct backend_choice *choice);
 
 /* The budget. Books what the plan needs on the level that it returns; give the same to transcoder_leave. */

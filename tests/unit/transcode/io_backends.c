@@ -58,18 +58,20 @@ static void auto_finds_something(void **state)
 {
     struct backend_choice choice;
     struct backend_error error;
-    assert_int_equal(transcoder_choose(all, DUTY_ENCODE, CODEC_H264, "auto", false, 0, &choice, &error), WEIR_OK);
+    assert_int_equal(transcoder_choose(all, DUTY_ENCODE, CODEC_H264, "auto", false, 0, NULL, &choice, &error), WEIR_OK);
     transcoder_release(all, DUTY_ENCODE, &choice);
     bool has_gpu = false;
     for (size_t i = 0; i < report_count; i++)
         has_gpu |= reports[i].backend->is_gpu && reports[i].can_encode[CODEC_H264];
     assert_int_equal(choice.backend->is_gpu, has_gpu);
     if (has_gpu) return;
-    assert_int_equal(transcoder_choose(all, DUTY_ENCODE, CODEC_H264, "auto", true, 0, &choice, &error), WEIR_NOT_FOUND);
-    assert_non_null(strstr(error.text, "nvidia"));
-    assert_int_equal(transcoder_choose(all, DUTY_DECODE, CODEC_AV1, "nvidia", true, 0, &choice, &error),
+    assert_int_equal(transcoder_choose(all, DUTY_ENCODE, CODEC_H264, "auto", true, 0, NULL, &choice, &error),
                      WEIR_NOT_FOUND);
-    assert_int_equal(transcoder_choose(all, DUTY_DECODE, CODEC_AV1, "nvidia", false, 0, &choice, &error), WEIR_OK);
+    assert_non_null(strstr(error.text, "nvidia"));
+    assert_int_equal(transcoder_choose(all, DUTY_DECODE, CODEC_AV1, "nvidia", true, 0, NULL, &choice, &error),
+                     WEIR_NOT_FOUND);
+    assert_int_equal(transcoder_choose(all, DUTY_DECODE, CODEC_AV1, "nvidia", false, 0, NULL, &choice, &error),
+                     WEIR_OK);
     assert_string_equal(choice.backend->name, "cpu");
     transcoder_release(all, DUTY_DECODE, &choice);
 }
@@ -82,7 +84,8 @@ static void finding_that_nothing_is_here_is_quick(void **state)
     struct backend_error error;
     assert_int_equal(transcoder_create(&fresh, &config), WEIR_OK);
     const int64_t began_us = clock_now_us();
-    assert_int_equal(transcoder_choose(fresh, DUTY_ENCODE, CODEC_H264, "auto", false, 0, &choice, &error), WEIR_OK);
+    assert_int_equal(transcoder_choose(fresh, DUTY_ENCODE, CODEC_H264, "auto", false, 0, NULL, &choice, &error),
+                     WEIR_OK);
     const int64_t took_us = clock_now_us() - began_us;
     print_message("first choice after %lld us\n", (long long)took_us);
     if (!choice.backend->is_gpu) assert_true(took_us < 500000);

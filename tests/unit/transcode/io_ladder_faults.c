@@ -205,6 +205,19 @@ static void decoder_cannot_be_opened(void **state)
     ladder_run_end(&run);
 }
 
+/* As a card's does at the first picture of a stream whose profile or size it does not know. */
+static void decoder_refuses_the_stream(void **state)
+{
+    atomic_store(&fake.decoder_fails_at, 1);
+    begin();
+    ladder_run_push(&run, &film, 0, film.count, NULL);
+    ladder_run_drain(&run);
+    check(FRAMES, 0); /* the picture that it refused is the next decoder's first */
+    assert_int_equal(figure(FIGURE_DECODER_FAILURES), 1);
+    assert_int_equal(figure(FIGURE_BACKEND_MOVES), 1);
+    ladder_run_end(&run);
+}
+
 static bool has_last_gop(const struct ladder_run *r)
 {
     for (size_t i = 0; i < r->plan.rung_count; i++) {
@@ -341,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup(the_driver_allows_one_session, setup),
         cmocka_unit_test_setup(decoder_fails_in_the_middle, setup),
         cmocka_unit_test_setup(decoder_cannot_be_opened, setup),
+        cmocka_unit_test_setup(decoder_refuses_the_stream, setup),
         cmocka_unit_test_setup(decoder_hangs, setup),
         cmocka_unit_test_setup(scaler_fails, setup),
         cmocka_unit_test_setup(nothing_can_encode, setup),
