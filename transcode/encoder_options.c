@@ -101,11 +101,14 @@ static void set_vaapi(AVCodecContext *c, AVDictionary **options, const struct en
 static void set_qsv(AVCodecContext *c, AVDictionary **options, const struct encoder_config *config)
 {
     av_dict_set(options, "preset", config->speed <= PRESET_VERYFAST ? "veryfast" : preset_speed_name(config->speed), 0);
+    c->gop_size = UINT16_MAX; /* more does not fit into the driver's field, and would leave the distance to it */
     av_dict_set(options, "forced_idr", "1", 0);
-    av_dict_set(options, "look_ahead", "0", 0);
-    av_dict_set(options, "adaptive_i", "0", 0);
-    av_dict_set(options, "adaptive_b", "0", 0);
-    av_dict_set(options, "a53cc", "0", 0);
+    if (config->rung->codec == CODEC_H264) { /* libav's HEVC encoder has none of these */
+        av_dict_set(options, "look_ahead", "0", 0);
+        av_dict_set(options, "adaptive_i", "0", 0);
+        av_dict_set(options, "adaptive_b", "0", 0);
+        av_dict_set(options, "a53cc", "0", 0);
+    }
     set_uint(options, "async_depth", config->latency == LADDER_LATENCY_LOW ? 1 : 4);
 }
 

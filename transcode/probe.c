@@ -258,7 +258,7 @@ void probe_codec(const struct backend *b, struct backend_device *device, enum me
 {
     if (codec == CODEC_VP9) {
         /* nothing here encodes it, to be decoded again; libavcodec's own decoder needs no trial */
-        report->can_decode[codec] = report->can_scale = !b->is_gpu;
+        report->can_decode[codec] = !b->is_gpu;
         return;
     }
     struct trial *own = calloc(1, sizeof *own), *cpu = calloc(1, sizeof *cpu);
