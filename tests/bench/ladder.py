@@ -25,11 +25,6 @@ def make_film(path, seconds, size=SIZE, kbit=6000):
                     "-keyint_min", "60", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-f", "flv", path], check=True)
 
 
-def take_part(film, seconds, path):
-    subprocess.run(["ffmpeg", "-v", "error", "-i", film, "-t", str(seconds), "-c", "copy", path], check=True)
-    return path
-
-
 def width(height, size):
     """Of a rung: even, of the source's shape."""
     return round(height * size[0] / size[1] / 2) * 2
@@ -111,8 +106,11 @@ def main():
         for name in ("ffmpeg", "ffmpeg, threads=1"):
             other = best[name]
             print(f"weir / {name}: speed {other['wall_s'] / weir['wall_s']:.2f}, CPU {weir['cpu_s'] / other['cpu_s']:.2f}, memory {weir['rss_kib'] / other['rss_kib']:.2f}")
-        # ten seconds tell latency and pictures
-        part = take_part(film, 10, os.path.join(folder, "part.flv"))
+        # ten seconds tell latency and pictures; a film of its own, since one that is cut ends with pictures missing
+        part = film
+        if not options.film and options.seconds > 10:
+            part = os.path.join(folder, "part.flv")
+            make_film(part, 10)
         live = run_weir(part, options.preset, options.latency, "live")
         print(f"added latency at 30 fps: median {live['latency_p50_ms']:.0f} ms, p99 {live['latency_p99_ms']:.0f} ms, worst {live['latency_max_ms']:.0f} ms")
         for height, ours, theirs, our_bytes, their_bytes in compare_pictures(part, options.preset, options.latency):

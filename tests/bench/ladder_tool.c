@@ -40,6 +40,7 @@ static void on_planned(void *context, const struct ladder_plan *plan)
     struct tool *t = context;
     t->plan = *plan;
     t->encoded = plan->encoded_count;
+    if (!t->encoded) die("no rung is smaller than the file's picture: nothing would be encoded");
     for (size_t i = 0; t->folder && i < plan->rung_count; i++) {
         char path[512];
         snprintf(path, sizeof path, "%s/%s.h264", t->folder, plan->rungs[i].name);
