@@ -369,6 +369,7 @@ struct packet_sink *stream_ladder_create(const char *name, struct packet_sink *p
                                           .config = config->wish,
                                           .backend = s->backend,
                                           .requires_gpu = config->requires_gpu,
+                                          .kept_us = path->hls.window_us,
                                           .events = { .context = s,
                                                       .planned = on_planned,
                                                       .encoder = on_encoder,

@@ -62,14 +62,19 @@ static double cores(uint64_t pixels_per_s, double cost)
     return (double)pixels_per_s * cost / 1e9;
 }
 
+static enum preset_speed speed_of(const struct rung_plan *r, uint32_t presets_faster)
+{
+    unsigned speed = preset_speed_from(r->preset);
+    if (!speed) speed = PRESET_VERYFAST;
+    return (enum preset_speed)(speed > presets_faster ? speed - presets_faster : PRESET_ULTRAFAST);
+}
+
 static double encode_cores(const struct admission *a, const struct ladder_plan *plan, size_t index, uint32_t level)
 {
     const struct rung_plan *r = &plan->rungs[index];
     const struct shed_rung shed = shed_rung_at(plan, index, level);
     if (r->kind != RUNG_ENCODED || shed.is_left_out) return 0;
-    unsigned speed = preset_speed_from(r->preset);
-    if (!speed) speed = PRESET_VERYFAST;
-    speed = speed > shed.presets_faster ? speed - shed.presets_faster : PRESET_ULTRAFAST;
+    const enum preset_speed speed = speed_of(r, shed.presets_faster);
     const double all = cores(rung_pixel_rate(r), a->encode_cost[r->codec][speed]);
     return shed.is_half_rate ? all / 2 : all;
 }
@@ -95,6 +100,40 @@ uint32_t admission_level(const struct admission *a, const struct ladder_plan *pl
         if (a->used + admission_cost(a, plan, source, level) <= a->capacity) return level;
     }
     return last + 1;
+}
+
+/* -- memory -- */
+
+#define SOURCE_BYTES_PER_PIXEL 20 /* reference pictures, those being reordered, the queue */
+#define RUNG_BYTES_PER_PIXEL 45   /* x264 without lookahead 31 to 36, and what waits for it */
+#define LOOKAHEAD_BYTES_PER_PIXEL 7
+#define LADDER_BYTES (4 * MIB) /* threads and tables */
+
+static uint64_t rung_memory(const struct rung_plan *r, enum ladder_latency latency, uint32_t presets_faster,
+                            int64_t kept_us)
+{
+    static const uint64_t lookahead[PRESET_COUNT] = {
+        [PRESET_VERYFAST] = 10, [PRESET_FASTER] = 20, [PRESET_FAST] = 30, [PRESET_MEDIUM] = 40, [PRESET_SLOW] = 50
+    };
+    const enum preset_speed speed = speed_of(r, presets_faster);
+    const uint64_t factor = r->codec == CODEC_H264 ? 1 : 2;
+    uint64_t per_pixel = RUNG_BYTES_PER_PIXEL;
+    if (latency == LADDER_LATENCY_NORMAL) per_pixel += LOOKAHEAD_BYTES_PER_PIXEL * lookahead[speed];
+    return (uint64_t)r->width * r->height * per_pixel * factor +
+           r->max_rate_bps / 8 * (uint64_t)(kept_us > 0 ? kept_us / 1000 : 0) / 1000;
+}
+
+uint64_t admission_memory(const struct ladder_plan *plan, const struct ladder_source *source, uint32_t shed_level,
+                          int64_t kept_us)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < plan->rung_count; i++) {
+        const struct shed_rung shed = shed_rung_at(plan, i, shed_level);
+        if (plan->rungs[i].kind != RUNG_ENCODED || shed.is_left_out) continue;
+        sum += rung_memory(&plan->rungs[i], plan->latency, shed.presets_faster, kept_us);
+    }
+    if (!sum) return 0;
+    return sum + (uint64_t)source->width * source->height * SOURCE_BYTES_PER_PIXEL + LADDER_BYTES;
 }
 
 void admission_book(struct admission *a, double booked)

@@ -18,6 +18,7 @@
 #define LOOK_US 250000        /* between two looks at how it goes */
 #define LANE_WAIT_US 100000   /* for a place in front of an encoder, until the watchdog is asked */
 #define DRAIN_WAIT_US 2000000 /* for the lanes of an old plan */
+#define SETTLED_FRAMES 90     /* the longest lookahead is full, and the pools are */
 
 struct engine {
     _Atomic uint32_t refs;
@@ -34,6 +35,7 @@ struct engine {
     struct picture_path path;
     bool has_plan;
     struct admission_ticket ticket;
+    uint32_t unsettled; /* pictures until its memory is taken; 0: it is */
     struct keyframe_plan keys;
     struct shed shed;
     struct lane *lanes[LADDER_RUNGS_MAX];
@@ -163,6 +165,25 @@ static void log_plan(struct engine *e)
     log_event(LOG_TRANSCODE, LOG_INFO, e->shared->name, "ladder", "rungs=%s level=%u", text, e->path.level);
 }
 
+static void look_at_ticket(struct engine *e, const struct ladder_plan *plan)
+{
+    const struct admission_ticket *t = &e->ticket;
+    const bool is_refused = t->level && t->level >= shed_level_last(plan);
+    const char *name = is_refused ? "ladder_refused" : "ladder_reduced";
+    if (is_refused) count(e, FIGURE_LADDERS_REFUSED, 1);
+    if (t->is_for_memory)
+        log_event(
+            LOG_TRANSCODE, LOG_WARN, e->shared->name, name,
+            "level=%u reason=memory wanted_mb=%llu left_mb=%llu action=\"more memory, fewer rungs, latency: low, a "
+            "shorter hls.window; see docs/transcoding.md\"",
+            t->level, (unsigned long long)(t->memory_wanted >> 20), (unsigned long long)(t->memory_left >> 20));
+    else if (is_refused)
+        log_event(LOG_TRANSCODE, LOG_WARN, e->shared->name, name,
+                  "level=%u reason=\"the budget of this machine is taken\" action=\"passed through; see "
+                  "docs/transcoding.md\"",
+                  t->level);
+}
+
 static void use_plan(struct engine *e, const struct ladder_plan *plan, const struct ladder_source *source)
 {
     struct ladder_shared *s = e->shared;
@@ -178,15 +199,9 @@ static void use_plan(struct engine *e, const struct ladder_plan *plan, const str
         picture_path_init(&e->path, s, plan, source);
         e->has_plan = true;
         e->ticket = s->options.is_unbounded ? (struct admission_ticket){ .level = 0 }
-                                            : transcoder_admit(s->transcoder, plan, source);
-        const bool is_refused = e->ticket.level > shed_level_last(plan);
-        if (is_refused || (e->ticket.level && e->ticket.level == shed_level_last(plan))) {
-            count(e, FIGURE_LADDERS_REFUSED, 1);
-            log_event(LOG_TRANSCODE, LOG_WARN, s->name, "ladder_refused",
-                      "level=%u reason=\"the budget of this machine is taken\" action=\"passed through; see "
-                      "docs/transcoding.md\"",
-                      e->ticket.level);
-        }
+                                            : transcoder_admit(s->transcoder, plan, source, s->options.kept_us);
+        e->unsettled = SETTLED_FRAMES;
+        look_at_ticket(e, plan);
         shed_init(&e->shed, plan, e->ticket.level, clock_now_us());
         picture_path_set_level(&e->path, e->shed.level);
         tell_plan(e, plan);
@@ -343,6 +358,7 @@ static void on_picture(void *context, const struct decoded *d)
     const bool is_planned = keyframe_plan_take(&e->keys, d->frame->pts);
     const bool is_key = is_planned || e->wants_key;
     count(e, FIGURE_FRAMES_DECODED, 1);
+    if (e->unsettled && !--e->unsettled) transcoder_settle(e->shared->transcoder, &e->ticket);
     if (is_key) apply_level(e);
     e->wants_key = false;
     atomic_store(&e->decode.calling_since_us, clock_now_us());

@@ -11,9 +11,11 @@
 #include <weir/base/log.h>
 
 #include "libav.h"
+#include "memory_room.h"
 #include "probe.h"
 
 #define SHARE_PERCENT 80
+#define MEMORY_PERCENT 90 /* the rest is for what else grows: windows, connections, the kernel's own */
 
 struct place {
     const struct backend *backend; /* never changes: may be read without the lock */
@@ -33,6 +35,8 @@ struct transcoder {
     size_t place_count;
     uint64_t devices; /* bits of those that may be used; 0: all */
     struct admission admission;
+    const char *memory_root;
+    uint64_t memory_promised; /* to ladders that have not taken it yet */
     uint32_t threads;
 };
 
@@ -51,6 +55,7 @@ enum weir_err transcoder_create(struct transcoder **out, const struct transcoder
     for (size_t i = 0; i < t->place_count; i++) t->places[i].backend = t->places[i].report.backend = backends[i];
     admission_init(&t->admission, cores, share / 100.0);
     t->devices = config->devices;
+    t->memory_root = config->memory_root ? config->memory_root : "";
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_init(&t->probing, NULL);
     pthread_condattr_t attributes;
@@ -291,22 +296,57 @@ enum weir_err transcoder_choose(struct transcoder *t, enum backend_duty duty, en
 
 /* -- the budget -- */
 
-struct admission_ticket transcoder_admit(struct transcoder *t, const struct ladder_plan *plan,
-                                         const struct ladder_source *source)
+/* What ladders may still take; UINT64_MAX: nothing is known to be limited. */
+static uint64_t memory_left(const char *root)
 {
-    struct admission_ticket ticket = { .cores = 0 };
+    struct memory_room room;
+    if (!memory_room_read(root, &room)) return UINT64_MAX;
+    const uint64_t usable = room.limit_bytes / 100 * MEMORY_PERCENT;
+    return usable > room.used_bytes ? usable - room.used_bytes : 0;
+}
+
+/* Down to where it fits. */
+static void admit_memory(struct admission_ticket *ticket, const struct ladder_plan *plan,
+                         const struct ladder_source *source, int64_t kept_us)
+{
+    const uint32_t last = shed_level_last(plan);
+    ticket->memory_wanted = admission_memory(plan, source, ticket->level <= last ? ticket->level : last, kept_us);
+    for (; ticket->level <= last; ticket->level++) {
+        ticket->memory_bytes = admission_memory(plan, source, ticket->level, kept_us);
+        if (ticket->memory_bytes <= ticket->memory_left) return;
+        ticket->is_for_memory = true;
+    }
+    ticket->memory_bytes = 0;
+}
+
+struct admission_ticket transcoder_admit(struct transcoder *t, const struct ladder_plan *plan,
+                                         const struct ladder_source *source, int64_t kept_us)
+{
+    struct admission_ticket ticket = { .memory_left = memory_left(t->memory_root) };
     pthread_mutex_lock(&t->lock);
+    ticket.memory_left -= t->memory_promised < ticket.memory_left ? t->memory_promised : ticket.memory_left;
     ticket.level = admission_level(&t->admission, plan, source);
+    admit_memory(&ticket, plan, source, kept_us);
     if (ticket.level <= shed_level_last(plan)) ticket.cores = admission_cost(&t->admission, plan, source, ticket.level);
     admission_book(&t->admission, ticket.cores);
+    t->memory_promised += ticket.memory_bytes;
     pthread_mutex_unlock(&t->lock);
     return ticket;
+}
+
+void transcoder_settle(struct transcoder *t, struct admission_ticket *ticket)
+{
+    pthread_mutex_lock(&t->lock);
+    t->memory_promised -= ticket->memory_bytes;
+    pthread_mutex_unlock(&t->lock);
+    ticket->memory_bytes = 0;
 }
 
 void transcoder_leave(struct transcoder *t, const struct admission_ticket *ticket)
 {
     pthread_mutex_lock(&t->lock);
     admission_return(&t->admission, ticket->cores);
+    t->memory_promised -= ticket->memory_bytes;
     pthread_mutex_unlock(&t->lock);
 }
 

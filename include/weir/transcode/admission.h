@@ -2,7 +2,8 @@
  *
  * Cost is core time per pixel, kept per codec and preset speed; it begins with figures measured on another machine and follows what
  * the encoders here report. A new ladder is admitted as planned, admitted on a lower level of shedding, or passed through alone,
- * before it harms those that run. Pure: no lock of its own. */
+ * before it harms those that run. The same for memory, of which only need is known here: how much is left is the caller's to find out.
+ * Pure: no lock of its own. */
 #ifndef WEIR_TRANSCODE_ADMISSION_H
 #define WEIR_TRANSCODE_ADMISSION_H
 
@@ -43,6 +44,10 @@ double admission_cost(const struct admission *a, const struct ladder_plan *plan,
                       uint32_t shed_level);
 /* The lowest level of shedding on which the plan fits; shed_level_last() + 1: not even that. Nothing is booked by it. */
 uint32_t admission_level(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source);
+/* Main memory that a plan needs on a level of shedding, encoded by the CPU; kept_us: how long what comes out is kept for players. On the
+ * safe side of what was measured (docs/transcoding.md). */
+uint64_t admission_memory(const struct ladder_plan *plan, const struct ladder_source *source, uint32_t shed_level,
+                          int64_t kept_us);
 void admission_book(struct admission *a, double cores);
 void admission_return(struct admission *a, double cores);
 

@@ -18,9 +18,10 @@ struct transcoder;
 struct transcoder_config {
     const struct backend *const *backends; /* in order of preference; NULL: all that are built in */
     size_t backend_count;
-    uint32_t cores;         /* 0: as many as there are */
-    uint32_t share_percent; /* of them, that ladders may use together; 0: 80 */
-    uint64_t devices;       /* bits of the GPUs that may be used, by number; 0: all */
+    uint32_t cores;          /* 0: as many as there are */
+    uint32_t share_percent;  /* of them, that ladders may use together; 0: 80 */
+    uint64_t devices;        /* bits of the GPUs that may be used, by number; 0: all */
+    const char *memory_root; /* where /proc and /sys are, for tests; NULL: here. Lent, outlives it */
 };
 
 WEIR_MUST_CHECK enum weir_err transcoder_create(struct transcoder **out, const struct transcoder_config *config);
@@ -65,13 +66,20 @@ WEIR_MUST_CHECK enum weir_err transcoder_choose(struct transcoder *t, enum backe
                                                 struct backend_error *error);
 void transcoder_release(struct transcoder *t, enum backend_duty duty, const struct backend_choice *choice);
 
-/* The budget. Books what the plan needs on the level that it returns; give the same to transcoder_leave. */
+/* The budget: cores, and memory of this process' control group and machine. Books what the plan needs on the level that it returns; give
+ * the same to transcoder_leave. Reads a few files. */
 struct admission_ticket {
     double cores;
-    uint32_t level; /* of shedding; above shed_level_last(): refused, nothing is booked */
+    uint64_t memory_bytes; /* promised and perhaps not yet taken; 0: settled */
+    uint32_t level;        /* of shedding; above shed_level_last(): refused, nothing is booked */
+    /* where memory is why it is not level 0: */
+    bool is_for_memory;
+    uint64_t memory_wanted, memory_left;
 };
 struct admission_ticket transcoder_admit(struct transcoder *t, const struct ladder_plan *plan,
-                                         const struct ladder_source *source);
+                                         const struct ladder_source *source, int64_t kept_us);
+/* The ladder has been at work for a while: its memory is counted by the kernel now. */
+void transcoder_settle(struct transcoder *t, struct admission_ticket *ticket);
 void transcoder_leave(struct transcoder *t, const struct admission_ticket *ticket);
 void transcoder_learn_encode(struct transcoder *t, enum media_codec codec, enum preset_speed speed, uint64_t pixels,
                              uint64_t core_ns);

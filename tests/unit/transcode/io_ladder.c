@@ -438,7 +438,7 @@ static void a_ladder_without_room_is_asked_again(void **state)
     assert_int_equal(ladder_plan_make(&options.config, &source, &plan, &why), WEIR_OK);
     do {
         assert_true(count < ARRAY_LEN(taken));
-        taken[count] = transcoder_admit(full, &plan, &source);
+        taken[count] = transcoder_admit(full, &plan, &source, 0);
     } while (taken[count++].level < shed_level_last(&plan));
     ladder_run_start(&run, full, &options);
     ladder_run_push(&run, &film, 0, 60, NULL);
