@@ -80,11 +80,13 @@ static double encode_cores(const struct admission *a, const struct ladder_plan *
 }
 
 double admission_cost(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source,
-                      uint32_t shed_level)
+                      struct admission_card card, uint32_t shed_level)
 {
     double sum = 0;
     for (size_t i = 0; i < plan->rung_count; i++) sum += encode_cores(a, plan, i, shed_level);
     if (sum <= 0) return 0; /* nothing is encoded: nothing is decoded either */
+    if (card.encodes) sum = 0;
+    if (card.decodes) return sum;
     const struct rung_plan decoded = { .width = source->width,
                                        .height = source->height,
                                        .keep_one_in = 1,
@@ -93,11 +95,12 @@ double admission_cost(const struct admission *a, const struct ladder_plan *plan,
     return sum + cores(rung_pixel_rate(&decoded), a->decode_cost);
 }
 
-uint32_t admission_level(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source)
+uint32_t admission_level(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source,
+                         struct admission_card card)
 {
     const uint32_t last = shed_level_last(plan);
     for (uint32_t level = 0; level <= last; level++) {
-        if (a->used + admission_cost(a, plan, source, level) <= a->capacity) return level;
+        if (a->used + admission_cost(a, plan, source, card, level) <= a->capacity) return level;
     }
     return last + 1;
 }

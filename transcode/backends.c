@@ -112,7 +112,7 @@ static const struct libav_flavour qsv = {
 
 const struct backend backend_nvidia = { .name = "nvidia", .is_gpu = true, .flavour = &nvidia, LIBAV_FUNCTIONS };
 const struct backend backend_nvidia_split = {
-    .name = "nvidia-split", .is_gpu = true, .flavour = &nvidia_split, LIBAV_FUNCTIONS
+    .name = "nvidia-split", .is_gpu = true, .encodes_on_cpu = true, .flavour = &nvidia_split, LIBAV_FUNCTIONS
 };
 const struct backend backend_vaapi = { .name = "vaapi", .is_gpu = true, .flavour = &vaapi, LIBAV_FUNCTIONS };
 const struct backend backend_qsv = { .name = "qsv", .is_gpu = true, .flavour = &qsv, LIBAV_FUNCTIONS };

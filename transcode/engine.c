@@ -121,7 +121,7 @@ static bool make_lane(struct engine *e, size_t rung, size_t rank)
 {
     const struct rung_plan *r = &e->path.plan.rungs[rung];
     e->lanes[rung] = lane_create(e->shared, rung, r, e->path.plan.latency, encoder_threads(r, core_count()), rank);
-    watchdog_init(&e->dogs[rung], LADDER_STALL_US);
+    watchdog_init(&e->dogs[rung], e->shared->options.stall_us);
     return e->lanes[rung] != NULL;
 }
 
@@ -198,8 +198,13 @@ static void use_plan(struct engine *e, const struct ladder_plan *plan, const str
         drop_plan(e, true);
         picture_path_init(&e->path, s, plan, source);
         e->has_plan = true;
+        const struct admission_wish wish = { .plan = plan,
+                                             .source = source,
+                                             .backend = s->backend,
+                                             .must_be_gpu = s->options.requires_gpu,
+                                             .kept_us = s->options.kept_us };
         e->ticket = s->options.is_unbounded ? (struct admission_ticket){ .level = 0 }
-                                            : transcoder_admit(s->transcoder, plan, source, s->options.kept_us);
+                                            : transcoder_admit(s->transcoder, &wish);
         e->unsettled = SETTLED_FRAMES;
         look_at_ticket(e, plan);
         shed_init(&e->shed, plan, e->ticket.level, clock_now_us());
@@ -592,7 +597,7 @@ int64_t engine_backlog_90k(struct engine *e)
 bool engine_is_hung(struct engine *e, int64_t now_us)
 {
     const int64_t since_us = atomic_load(&e->decode.calling_since_us);
-    return since_us && now_us - since_us > LADDER_STALL_US;
+    return since_us && now_us - since_us > e->shared->options.stall_us;
 }
 
 size_t engine_decoder_rank(struct engine *e)

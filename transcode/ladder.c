@@ -41,6 +41,7 @@ struct ladder_shared *shared_create(struct transcoder *transcoder, const struct 
     s->options = *options;
     strncpy(s->name, options->name, sizeof s->name - 1);
     strncpy(s->backend, options->backend ? options->backend : "auto", sizeof s->backend - 1);
+    if (!s->options.stall_us) s->options.stall_us = LADDER_STALL_US;
     s->options.name = s->name;
     s->options.backend = s->backend;
     s->figures.total = transcoder_figures(transcoder);

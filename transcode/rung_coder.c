@@ -305,7 +305,7 @@ static const char *feed(struct rung_coder *c, const struct lane_item *item)
     if (c->inside_count == LADDER_IN_FLIGHT_MAX) return "it takes pictures and gives none";
     /* a stall that an encoder hides by taking everything */
     if (c->latency == LADDER_LATENCY_LOW && c->inside_count &&
-        clock_now_us() - c->inside[0].sent_us > LADDER_STALL_US && c->inside_count > 2 + c->threads)
+        clock_now_us() - c->inside[0].sent_us > c->shared->options.stall_us && c->inside_count > 2 + c->threads)
         return "it takes pictures and gives none";
     note_inside(c, item, is_key);
     enum backend_step step = c->choice.backend->encoder_send(c->encoder, item->frame, is_key);
@@ -330,7 +330,8 @@ static int64_t thread_ns(void)
 /* What a pixel costs is only known where the work is done on this thread. */
 static void learn(struct rung_coder *c, int64_t began_ns)
 {
-    if (c->choice.backend->is_gpu || c->threads != 1) return;
+    const struct backend *b = c->choice.backend;
+    if ((b->is_gpu && !b->encodes_on_cpu) || c->threads != 1) return;
     const uint64_t pixels = (uint64_t)c->plan.width * c->plan.height;
     c->cost_ns += thread_ns() - began_ns;
     c->cost_pixels += pixels;

@@ -306,28 +306,65 @@ static uint64_t memory_left(const char *root)
 }
 
 /* Down to where it fits. */
-static void admit_memory(struct admission_ticket *ticket, const struct ladder_plan *plan,
-                         const struct ladder_source *source, int64_t kept_us)
+static void admit_memory(struct admission_ticket *ticket, const struct admission_wish *w)
 {
-    const uint32_t last = shed_level_last(plan);
-    ticket->memory_wanted = admission_memory(plan, source, ticket->level <= last ? ticket->level : last, kept_us);
+    const uint32_t last = shed_level_last(w->plan), first = ticket->level <= last ? ticket->level : last;
+    ticket->memory_wanted = admission_memory(w->plan, w->source, first, w->kept_us);
     for (; ticket->level <= last; ticket->level++) {
-        ticket->memory_bytes = admission_memory(plan, source, ticket->level, kept_us);
+        ticket->memory_bytes = admission_memory(w->plan, w->source, ticket->level, w->kept_us);
         if (ticket->memory_bytes <= ticket->memory_left) return;
         ticket->is_for_memory = true;
     }
     ticket->memory_bytes = 0;
 }
 
-struct admission_ticket transcoder_admit(struct transcoder *t, const struct ladder_plan *plan,
-                                         const struct ladder_source *source, int64_t kept_us)
+/* Whether there are so many sessions left on all devices together. */
+static bool has_sessions(const struct place *p, size_t wanted)
+{
+    size_t left = 0;
+    for (uint32_t i = 0; i < p->report.device_count; i++) {
+        const uint32_t used = p->users[i][DUTY_ENCODE];
+        if (!p->report.encode_sessions) return true;
+        left += used < p->report.encode_sessions ? p->report.encode_sessions - used : 0;
+    }
+    return left >= wanted;
+}
+
+/* The backend that would be chosen, by what has been found out so far; NULL: none yet. */
+static const struct place *place_for(const struct transcoder *t, const struct admission_wish *w, enum backend_duty duty,
+                                     enum media_codec codec)
+{
+    for (size_t i = 0; i < t->place_count; i++) {
+        const struct place *p = &t->places[i];
+        if (is_wanted(p->backend, w->backend, w->must_be_gpu) && can(&p->report, duty, codec)) return p;
+    }
+    return NULL;
+}
+
+static struct admission_card card_for(const struct transcoder *t, const struct admission_wish *w)
+{
+    const struct place *decodes = place_for(t, w, DUTY_DECODE, w->source->codec);
+    struct admission_card card = { .decodes = decodes && decodes->backend->is_gpu, .encodes = true };
+    for (size_t i = 0; i < w->plan->rung_count; i++) {
+        const struct rung_plan *r = &w->plan->rungs[i];
+        const struct place *p = r->kind == RUNG_ENCODED ? place_for(t, w, DUTY_ENCODE, r->codec) : NULL;
+        if (r->kind != RUNG_ENCODED) continue;
+        card.encodes &= p && p->backend->is_gpu && !p->backend->encodes_on_cpu &&
+                        has_sessions(p, w->plan->encoded_count);
+    }
+    return card;
+}
+
+struct admission_ticket transcoder_admit(struct transcoder *t, const struct admission_wish *w)
 {
     struct admission_ticket ticket = { .memory_left = memory_left(t->memory_root) };
     pthread_mutex_lock(&t->lock);
+    const struct admission_card card = card_for(t, w);
     ticket.memory_left -= t->memory_promised < ticket.memory_left ? t->memory_promised : ticket.memory_left;
-    ticket.level = admission_level(&t->admission, plan, source);
-    admit_memory(&ticket, plan, source, kept_us);
-    if (ticket.level <= shed_level_last(plan)) ticket.cores = admission_cost(&t->admission, plan, source, ticket.level);
+    ticket.level = admission_level(&t->admission, w->plan, w->source, card);
+    admit_memory(&ticket, w);
+    if (ticket.level <= shed_level_last(w->plan))
+        ticket.cores = admission_cost(&t->admission, w->plan, w->source, card, ticket.level);
     admission_book(&t->admission, ticket.cores);
     t->memory_promised += ticket.memory_bytes;
     pthread_mutex_unlock(&t->lock);

@@ -233,7 +233,8 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     static struct tool tool;
-    struct ladder_options options = { .name = "bench", .is_unbounded = true };
+    /* a machine that is busy with something else holds an encoder up for seconds */
+    struct ladder_options options = { .name = "bench", .is_unbounded = true, .stall_us = 60 * 1000000LL };
     const struct transcoder_config config = { .backends = NULL };
     if (argc < 5) die("usage: FILE RUNGS PRESET low|normal [live] [folder]");
     const bool is_live = argc > 5 && !strcmp(argv[5], "live");

@@ -7,6 +7,7 @@
 #ifndef WEIR_TRANSCODE_ADMISSION_H
 #define WEIR_TRANSCODE_ADMISSION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <weir/transcode/ladder_plan.h>
 #include <weir/transcode/shed.h>
@@ -34,16 +35,23 @@ struct admission {
     double used;        /* cores promised to those that run */
 };
 
+/* What a card takes off the CPU. */
+struct admission_card {
+    bool decodes; /* and scales */
+    bool encodes;
+};
+
 void admission_init(struct admission *a, unsigned cores, double share);
 /* An encoder used core_ns for frames of so many pixels in all. Slow to believe: one in ten. */
 void admission_learn_encode(struct admission *a, enum media_codec codec, enum preset_speed speed, uint64_t pixels,
                             uint64_t core_ns);
 void admission_learn_decode(struct admission *a, uint64_t pixels, uint64_t core_ns);
-/* Cores that a plan needs on a level of shedding, encoded by the CPU. */
+/* Cores that a plan needs on a level of shedding. */
 double admission_cost(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source,
-                      uint32_t shed_level);
+                      struct admission_card card, uint32_t shed_level);
 /* The lowest level of shedding on which the plan fits; shed_level_last() + 1: not even that. Nothing is booked by it. */
-uint32_t admission_level(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source);
+uint32_t admission_level(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source,
+                         struct admission_card card);
 /* Main memory that a plan needs on a level of shedding, encoded by the CPU; kept_us: how long what comes out is kept for players. On the
  * safe side of what was measured (docs/transcoding.md). */
 uint64_t admission_memory(const struct ladder_plan *plan, const struct ladder_source *source, uint32_t shed_level,

@@ -73,6 +73,7 @@ struct encoder_config {
 struct backend {
     const char *name;
     bool is_gpu;
+    bool encodes_on_cpu; /* a GPU that only decodes and scales */
     const void *flavour; /* the backend's own */
     /* Counts from 0; WEIR_NOT_FOUND: no such device, or no driver. */
     enum weir_err (*device_open)(const struct backend *b, uint32_t index, struct backend_device **out,

@@ -39,6 +39,7 @@ struct ladder_options {
     const char *backend;         /* "auto" or one's name; copied */
     bool requires_gpu;
     int64_t cadence_90k; /* of keyframes where no rung passes the source through */
+    int64_t stall_us;    /* an encoder or decoder that does not answer for so long is replaced; 0: LADDER_STALL_US */
     int64_t kept_us;     /* how long what comes out is kept in memory: a part of what the ladder costs */
     bool
         is_unbounded; /* for files: the plan is admitted whatever it costs, nothing is shed, and the pusher paces itself */

@@ -76,8 +76,14 @@ struct admission_ticket {
     bool is_for_memory;
     uint64_t memory_wanted, memory_left;
 };
-struct admission_ticket transcoder_admit(struct transcoder *t, const struct ladder_plan *plan,
-                                         const struct ladder_source *source, int64_t kept_us);
+struct admission_wish {
+    const struct ladder_plan *plan;
+    const struct ladder_source *source;
+    const char *backend; /* as of transcoder_choose */
+    bool must_be_gpu;
+    int64_t kept_us; /* how long what comes out is kept */
+};
+struct admission_ticket transcoder_admit(struct transcoder *t, const struct admission_wish *wish);
 /* The ladder has been at work for a while: its memory is counted by the kernel now. */
 void transcoder_settle(struct transcoder *t, struct admission_ticket *ticket);
 void transcoder_leave(struct transcoder *t, const struct admission_ticket *ticket);

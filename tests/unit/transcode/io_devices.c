@@ -174,6 +174,23 @@ static void sessions_are_counted_and_kept_to(void **state)
         all[i] = choose(NULL);
         assert_string_equal(all[i].backend->name, "desktop");
     }
+    /* a ladder would be the CPU's, of which there is none left */
+    struct ladder_plan plan;
+    const struct ladder_config ladder = { .is_auto = true, .latency = LADDER_LATENCY_LOW };
+    const struct ladder_source source = {
+        .codec = CODEC_H264, .width = 1280, .height = 720, .fps_num = 30, .fps_den = 1, .bit_depth = 8
+    };
+    const struct admission_wish wish = { .plan = &plan, .source = &source, .backend = "auto" };
+    const char *why = "";
+    assert_int_equal(ladder_plan_make(&ladder, &source, &plan, &why), WEIR_OK);
+    struct admission_ticket ticket = transcoder_admit(transcoder, &wish);
+    assert_true(ticket.cores > 0);
+    transcoder_leave(transcoder, &ticket);
+    for (size_t i = 0; i < plan.encoded_count; i++) transcoder_release(transcoder, DUTY_ENCODE, &all[i]);
+    ticket = transcoder_admit(transcoder, &wish);
+    assert_true(ticket.level == 0 && ticket.cores < 1e-9);
+    transcoder_leave(transcoder, &ticket);
+    for (size_t i = 0; i < plan.encoded_count; i++) all[i] = choose(NULL);
     /* the next goes to the next backend; where that may not be, it is said why */
     assert_int_equal(transcoder_choose(transcoder, DUTY_ENCODE, CODEC_H264, "auto", false, 0, NULL, &taken[0], &error),
                      WEIR_OK);

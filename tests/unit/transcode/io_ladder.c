@@ -434,11 +434,12 @@ static void a_ladder_without_room_is_asked_again(void **state)
         .codec = CODEC_H264, .width = plain.width, .height = plain.height, .fps_num = 30, .fps_den = 1, .bit_depth = 8
     };
     struct ladder_plan plan;
+    const struct admission_wish wish = { .plan = &plan, .source = &source, .backend = "auto" };
     const char *why = "";
     assert_int_equal(ladder_plan_make(&options.config, &source, &plan, &why), WEIR_OK);
     do {
         assert_true(count < ARRAY_LEN(taken));
-        taken[count] = transcoder_admit(full, &plan, &source, 0);
+        taken[count] = transcoder_admit(full, &wish);
     } while (taken[count++].level < shed_level_last(&plan));
     ladder_run_start(&run, full, &options);
     ladder_run_push(&run, &film, 0, 60, NULL);

@@ -156,13 +156,16 @@ static void a_ladder_that_would_not_fit_is_refused(void **state)
     const struct ladder_source source = { .codec = CODEC_H264, .width = c.width, .height = c.height, .bit_depth = 8 };
     const uint64_t wanted = admission_memory(&plan, &source, 0, options.kept_us);
     assert_true(wanted < 10000000 && wanted * 2 > 10000000);
-    struct admission_ticket second = transcoder_admit(transcoder, &plan, &source, options.kept_us);
+    const struct admission_wish wish = {
+        .plan = &plan, .source = &source, .backend = "auto", .kept_us = options.kept_us
+    };
+    struct admission_ticket second = transcoder_admit(transcoder, &wish);
     assert_true(second.is_for_memory && second.level > 0);
     transcoder_leave(transcoder, &second);
     /* once it has, the kernel says what is left */
     ladder_run_push(&run, &film, 60, 120, NULL);
     ladder_run_drain(&run);
-    second = transcoder_admit(transcoder, &plan, &source, options.kept_us);
+    second = transcoder_admit(transcoder, &wish);
     assert_int_equal(second.level, 0);
     assert_false(second.is_for_memory);
     transcoder_leave(transcoder, &second);

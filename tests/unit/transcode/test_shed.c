@@ -132,24 +132,42 @@ static void a_level_from_admission_is_not_climbed_above(void **state)
     assert_int_equal(s.level, 2);
 }
 
+static const struct admission_card on_cpu = { .decodes = false };
+
+/* A machine of two cores and a card: what the card does is not booked. */
+static void what_a_card_does_costs_no_cores(void **state)
+{
+    struct admission a;
+    const struct ladder_plan plan = make_plan(CODEC_H264);
+    const struct admission_card whole = { .decodes = true, .encodes = true }, half = { .decodes = true };
+    admission_init(&a, 2, 0.8);
+    const double all = admission_cost(&a, &plan, &hd30, on_cpu, 0), split = admission_cost(&a, &plan, &hd30, half, 0);
+    assert_true(split > 0.5 && split < all - 0.2);
+    assert_true(admission_cost(&a, &plan, &hd30, whole, 0) < 1e-9);
+    admission_book(&a, a.capacity);
+    assert_int_equal(admission_level(&a, &plan, &hd30, whole), 0);
+    assert_int_equal(admission_level(&a, &plan, &hd30, half), 5);
+}
+
 static void what_fits_is_learnt(void **state)
 {
     struct admission a;
     const struct ladder_plan plan = make_plan(CODEC_H264);
     admission_init(&a, 2, 0.8);
-    const double first = admission_cost(&a, &plan, &hd30, 0);
+    const double first = admission_cost(&a, &plan, &hd30, on_cpu, 0);
     assert_true(first > 0.5 && first < 1.6); /* 0.78 core measured for the three, decoding extra */
     for (uint32_t level = 1; level <= 5; level++)
-        assert_true(admission_cost(&a, &plan, &hd30, level) < admission_cost(&a, &plan, &hd30, level - 1));
-    assert_true(admission_cost(&a, &plan, &hd30, 5) < 1e-9);
+        assert_true(admission_cost(&a, &plan, &hd30, on_cpu, level) <
+                    admission_cost(&a, &plan, &hd30, on_cpu, level - 1));
+    assert_true(admission_cost(&a, &plan, &hd30, on_cpu, 5) < 1e-9);
     /* one after the other, until nothing fits */
-    assert_int_equal(admission_level(&a, &plan, &hd30), 0);
+    assert_int_equal(admission_level(&a, &plan, &hd30, on_cpu), 0);
     uint32_t before = 0, level = 0;
     for (int n = 0; n < 40 && level < 5; n++) {
-        level = admission_level(&a, &plan, &hd30);
+        level = admission_level(&a, &plan, &hd30, on_cpu);
         assert_true(level >= before);
         before = level;
-        admission_book(&a, admission_cost(&a, &plan, &hd30, level));
+        admission_book(&a, admission_cost(&a, &plan, &hd30, on_cpu, level));
         assert_true(a.used <= a.capacity);
     }
     assert_int_equal(level, 5);
@@ -160,10 +178,10 @@ static void what_fits_is_learnt(void **state)
         admission_learn_encode(&fast, CODEC_H264, PRESET_VERYFAST, 1280 * 720, 1280 * 720 * 4);
         admission_learn_decode(&fast, 1920 * 1080, 1920 * 1080);
     }
-    assert_true(admission_cost(&fast, &plan, &hd30, 0) < first / 3);
+    assert_true(admission_cost(&fast, &plan, &hd30, on_cpu, 0) < first / 3);
     admission_learn_encode(&fast, CODEC_VP9, PRESET_VERYFAST, 1000000, 1); /* nonsense changes nothing */
     admission_return(&a, a.used);
-    assert_int_equal(admission_level(&a, &plan, &hd30), 0);
+    assert_int_equal(admission_level(&a, &plan, &hd30, on_cpu), 0);
 }
 
 /* What was measured (docs/transcoding.md), and less for each thing left out. */
@@ -216,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_step_up_that_does_not_last_is_tried_later_and_later),
         cmocka_unit_test(it_never_flaps),
         cmocka_unit_test(a_level_from_admission_is_not_climbed_above),
+        cmocka_unit_test(what_a_card_does_costs_no_cores),
         cmocka_unit_test(what_fits_is_learnt),
         cmocka_unit_test(memory_is_known_beforehand),
         cmocka_unit_test(presets_have_an_order),
