@@ -32,7 +32,7 @@ def width(height, size):
 
 def run_weir(film, preset, latency, *more, rungs=RUNGS):
     rungs = ",".join(f"{height}:{kbit}" for height, kbit in rungs)
-    done = subprocess.run([f"{BUILD}/tests/bench/ladder_tool", film, rungs, preset, latency, *more], capture_output=True, text=True, check=True)
+    done = subprocess.run([f"{BUILD}/tests/bench/ladder_tool", film, rungs, preset, latency, *more], stdout=subprocess.PIPE, text=True, check=True)
     return {key: float(value) for key, value in re.findall(r"(\w+)=([\d.]+)", done.stdout)}
 
 
