@@ -112,8 +112,7 @@ uint32_t admission_level(const struct admission *a, const struct ladder_plan *pl
 #define LOOKAHEAD_BYTES_PER_PIXEL 7
 #define LADDER_BYTES (4 * MIB) /* threads and tables */
 
-static uint64_t rung_memory(const struct rung_plan *r, enum ladder_latency latency, uint32_t presets_faster,
-                            int64_t kept_us)
+static uint64_t encoder_memory(const struct rung_plan *r, enum ladder_latency latency, uint32_t presets_faster)
 {
     static const uint64_t lookahead[PRESET_COUNT] = {
         [PRESET_VERYFAST] = 10, [PRESET_FASTER] = 20, [PRESET_FAST] = 30, [PRESET_MEDIUM] = 40, [PRESET_SLOW] = 50
@@ -122,21 +121,29 @@ static uint64_t rung_memory(const struct rung_plan *r, enum ladder_latency laten
     const uint64_t factor = r->codec == CODEC_H264 ? 1 : 2;
     uint64_t per_pixel = RUNG_BYTES_PER_PIXEL;
     if (latency == LADDER_LATENCY_NORMAL) per_pixel += LOOKAHEAD_BYTES_PER_PIXEL * lookahead[speed];
-    return (uint64_t)r->width * r->height * per_pixel * factor +
-           r->max_rate_bps / 8 * (uint64_t)(kept_us > 0 ? kept_us / 1000 : 0) / 1000;
+    return (uint64_t)r->width * r->height * per_pixel * factor;
 }
 
-uint64_t admission_memory(const struct ladder_plan *plan, const struct ladder_source *source, uint32_t shed_level,
-                          int64_t kept_us)
+static uint64_t kept_memory(const struct rung_plan *r, int64_t kept_us)
+{
+    return r->max_rate_bps / 8 * (uint64_t)(kept_us > 0 ? kept_us / 1000 : 0) / 1000;
+}
+
+uint64_t admission_memory(const struct ladder_plan *plan, const struct ladder_source *source,
+                          struct admission_card card, uint32_t shed_level, int64_t kept_us)
 {
     uint64_t sum = 0;
+    bool has_rung = false;
     for (size_t i = 0; i < plan->rung_count; i++) {
         const struct shed_rung shed = shed_rung_at(plan, i, shed_level);
         if (plan->rungs[i].kind != RUNG_ENCODED || shed.is_left_out) continue;
-        sum += rung_memory(&plan->rungs[i], plan->latency, shed.presets_faster, kept_us);
+        has_rung = true;
+        sum += kept_memory(&plan->rungs[i], kept_us);
+        if (!card.encodes) sum += encoder_memory(&plan->rungs[i], plan->latency, shed.presets_faster);
     }
-    if (!sum) return 0;
-    return sum + (uint64_t)source->width * source->height * SOURCE_BYTES_PER_PIXEL + LADDER_BYTES;
+    if (!has_rung) return 0;
+    if (!card.decodes) sum += (uint64_t)source->width * source->height * SOURCE_BYTES_PER_PIXEL;
+    return sum + LADDER_BYTES;
 }
 
 void admission_book(struct admission *a, double booked)

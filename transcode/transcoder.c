@@ -306,12 +306,12 @@ static uint64_t memory_left(const char *root)
 }
 
 /* Down to where it fits. */
-static void admit_memory(struct admission_ticket *ticket, const struct admission_wish *w)
+static void admit_memory(struct admission_ticket *ticket, const struct admission_wish *w, struct admission_card card)
 {
     const uint32_t last = shed_level_last(w->plan), first = ticket->level <= last ? ticket->level : last;
-    ticket->memory_wanted = admission_memory(w->plan, w->source, first, w->kept_us);
+    ticket->memory_wanted = admission_memory(w->plan, w->source, card, first, w->kept_us);
     for (; ticket->level <= last; ticket->level++) {
-        ticket->memory_bytes = admission_memory(w->plan, w->source, ticket->level, w->kept_us);
+        ticket->memory_bytes = admission_memory(w->plan, w->source, card, ticket->level, w->kept_us);
         if (ticket->memory_bytes <= ticket->memory_left) return;
         ticket->is_for_memory = true;
     }
@@ -362,7 +362,7 @@ struct admission_ticket transcoder_admit(struct transcoder *t, const struct admi
     const struct admission_card card = card_for(t, w);
     ticket.memory_left -= t->memory_promised < ticket.memory_left ? t->memory_promised : ticket.memory_left;
     ticket.level = admission_level(&t->admission, w->plan, w->source, card);
-    admit_memory(&ticket, w);
+    admit_memory(&ticket, w, card);
     if (ticket.level <= shed_level_last(w->plan))
         ticket.cores = admission_cost(&t->admission, w->plan, w->source, card, ticket.level);
     admission_book(&t->admission, ticket.cores);

@@ -52,10 +52,10 @@ double admission_cost(const struct admission *a, const struct ladder_plan *plan,
 /* The lowest level of shedding on which the plan fits; shed_level_last() + 1: not even that. Nothing is booked by it. */
 uint32_t admission_level(const struct admission *a, const struct ladder_plan *plan, const struct ladder_source *source,
                          struct admission_card card);
-/* Main memory that a plan needs on a level of shedding, encoded by the CPU; kept_us: how long what comes out is kept for players. On the
- * safe side of what was measured (docs/transcoding.md). */
-uint64_t admission_memory(const struct ladder_plan *plan, const struct ladder_source *source, uint32_t shed_level,
-                          int64_t kept_us);
+/* Main memory that a plan needs on a level of shedding; kept_us: how long what comes out is kept for players. On the safe side of what
+ * was measured (docs/transcoding.md). */
+uint64_t admission_memory(const struct ladder_plan *plan, const struct ladder_source *source,
+                          struct admission_card card, uint32_t shed_level, int64_t kept_us);
 void admission_book(struct admission *a, double cores);
 void admission_return(struct admission *a, double cores);
 

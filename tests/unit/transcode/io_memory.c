@@ -154,7 +154,8 @@ static void a_ladder_that_would_not_fit_is_refused(void **state)
     /* what one was promised and has not taken yet, the next one cannot have */
     struct ladder_plan plan = run.plan;
     const struct ladder_source source = { .codec = CODEC_H264, .width = c.width, .height = c.height, .bit_depth = 8 };
-    const uint64_t wanted = admission_memory(&plan, &source, 0, options.kept_us);
+    const struct admission_card on_cpu = { .decodes = false };
+    const uint64_t wanted = admission_memory(&plan, &source, on_cpu, 0, options.kept_us);
     assert_true(wanted < 10000000 && wanted * 2 > 10000000);
     const struct admission_wish wish = {
         .plan = &plan, .source = &source, .backend = "auto", .kept_us = options.kept_us

@@ -188,19 +188,22 @@ static void what_fits_is_learnt(void **state)
 static void memory_is_known_beforehand(void **state)
 {
     struct ladder_plan plan = make_plan(CODEC_H264);
-    const uint64_t low = admission_memory(&plan, &hd30, 0, 0);
+    const uint64_t low = admission_memory(&plan, &hd30, on_cpu, 0, 0);
     assert_true(low > 72 * MIB && low < 120 * MIB); /* 72 MiB above the program itself were seen */
     for (uint32_t level = 1; level <= 5; level++)
-        assert_true(admission_memory(&plan, &hd30, level, 0) <= admission_memory(&plan, &hd30, level - 1, 0));
-    assert_true(admission_memory(&plan, &hd30, 3, 0) < low * 3 / 4);
-    assert_true(admission_memory(&plan, &hd30, 5, 0) == 0);
+        assert_true(admission_memory(&plan, &hd30, on_cpu, level, 0) <=
+                    admission_memory(&plan, &hd30, on_cpu, level - 1, 0));
+    assert_true(admission_memory(&plan, &hd30, on_cpu, 3, 0) < low * 3 / 4);
+    assert_true(admission_memory(&plan, &hd30, on_cpu, 5, 0) == 0);
     uint64_t bits_per_s = 0;
     for (size_t i = 0; i < plan.rung_count; i++)
         if (plan.rungs[i].kind == RUNG_ENCODED) bits_per_s += plan.rungs[i].max_rate_bps;
-    const uint64_t kept = admission_memory(&plan, &hd30, 0, 40000000) - low;
+    const uint64_t kept = admission_memory(&plan, &hd30, on_cpu, 0, 40000000) - low;
+    const struct admission_card whole = { .decodes = true, .encodes = true };
+    assert_true(admission_memory(&plan, &hd30, whole, 0, 40000000) < kept + 8 * MIB);
     assert_true(kept <= bits_per_s * 5 && kept + 3 > bits_per_s * 5);
     plan.latency = LADDER_LATENCY_NORMAL;
-    const uint64_t normal = admission_memory(&plan, &hd30, 0, 0);
+    const uint64_t normal = admission_memory(&plan, &hd30, on_cpu, 0, 0);
     assert_true(normal > 163 * MIB && normal < 260 * MIB); /* 163 MiB seen */
 }
 
