@@ -14,8 +14,8 @@
 #define LATENCY_US_MAX 86400000000 /* beyond, the dates are not of now */
 #define WAKE_US_MAX 500000
 #define START_LEVEL_US 250000 /* this much in front of the playhead is enough to begin with: a part */
-#define RESUME_LEVEL_US                                                                                                \
-    500000 /* and this behind a stall; with parts, so much more than one: else each next part would come too late again */
+/* Behind a stall, so much more than a piece: else each next one would come a moment too late again. */
+#define RESUME_LEVEL_US 500000
 
 #define VIEWER_FAULT_TEXT(identifier, name, says) { name, says },
 static const struct {
@@ -180,7 +180,9 @@ static void note_stalled(struct viewer *v, int64_t now_us)
 static int64_t resume_level_us(const struct viewer *v)
 {
     const struct feed *f = &v->feeds[0];
-    return RESUME_LEVEL_US + (feed_is_low_latency(f) && f->list->part_target_us > 0 ? f->list->part_target_us : 0);
+    if (feed_is_low_latency(f)) return RESUME_LEVEL_US + (f->list->part_target_us > 0 ? f->list->part_target_us : 0);
+    const size_t count = f->list ? f->list->segment_count : 0;
+    return RESUME_LEVEL_US + (count ? f->list->segments[count - 1].duration_us : 0);
 }
 
 static void stand(struct viewer *v, int64_t now_us)
