@@ -18,16 +18,20 @@ static FILE *open_of(pid_t pid, const char *name)
 static bool read_memory(pid_t pid, struct process_figures *out)
 {
     char line[256];
+    bool is_there = false; /* a process that has ended and was not waited for has the file, and nothing in it */
     FILE *file = open_of(pid, "smaps_rollup");
     if (!file) return false;
     while (fgets(line, sizeof line, file)) {
         const char *colon = strchr(line, ':');
         const uint64_t bytes = colon ? strtoull(colon + 1, NULL, 10) * 1024 : 0;
-        if (!strncmp(line, "Pss:", 4)) out->pss_bytes += bytes;
+        if (!strncmp(line, "Pss:", 4)) {
+            out->pss_bytes += bytes;
+            is_there = true;
+        }
         if (!strncmp(line, "Private_Dirty:", 14)) out->private_bytes += bytes;
     }
     fclose(file);
-    return true;
+    return is_there;
 }
 
 static uint32_t count_descriptors(pid_t pid)

@@ -76,7 +76,12 @@ static void sample_server(struct leg *l, double at_s, int64_t passed_us)
 {
     struct run_record *r = l->record;
     struct process_figures f;
-    if (l->state != SERVER_UP || !process_look(l->pid, &f)) return;
+    if (l->state != SERVER_UP) return;
+    if (!process_look(l->pid, &f)) {
+        /* how our own ended is told where it is waited for */
+        if (l->options->attach_pid) leg_break(l, "the server that --pid gave has gone", "");
+        return;
+    }
     run_record_add(r, RUN_PSS, at_s, (double)f.pss_bytes / 1e6);
     run_record_add(r, RUN_HEAP, at_s, (double)f.private_bytes / 1e6);
     run_record_add(r, RUN_DESCRIPTORS, at_s, f.descriptors);

@@ -83,6 +83,23 @@ static bool write_config(struct leg *l)
     return is_written;
 }
 
+/* A server that runs already is not ours to start anew. */
+static void check_attached(struct leg *l)
+{
+    char pid[16];
+    struct process_figures figures;
+    snprintf(pid, sizeof pid, "%d", l->options->attach_pid);
+    if (l->scenario->server_count > 1) leg_break(l, "--pid is for a scenario of one server, and this has more:", pid);
+    for (size_t i = 0; i < l->scenario->event_count; i++) {
+        const enum scenario_act act = l->scenario->events[i].act;
+        if (act == SCENARIO_KILL_SERVER || act == SCENARIO_STOP_SERVER)
+            leg_break(
+                l, "an event of the scenario ends the server, which is not done to one that was given by --pid:", pid);
+    }
+    if (!process_look(l->options->attach_pid, &figures))
+        leg_break(l, "no such process, or it may not be looked at: --pid", pid);
+}
+
 bool soak_server_prepare(struct leg *l)
 {
     const struct soak_options *o = l->options;
@@ -105,6 +122,7 @@ bool soak_server_prepare(struct leg *l)
     if (l->server->metrics && !(l->metrics_url = leg_expand(l, l->server->metrics))) return false;
     if (!l->command && !o->attach_pid)
         leg_break(l, "the scenario has no command for the server, and --pid was not given", "");
+    if (o->attach_pid) check_attached(l);
     return !l->record->broken[0];
 }
 

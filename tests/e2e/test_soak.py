@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import PATIENCE
+from harness import PATIENCE, wait_for
 
 LOADGEN, DOUBLE = os.environ["WEIR_LOADGEN"], os.environ["HLS_DOUBLE"]
 SCENARIO = """
@@ -27,20 +27,41 @@ thresholds:
 """ % (0 if PATIENCE == 1 else 100)
 
 
+class Double:
+    """One that runs already."""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([DOUBLE, "0", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline().split()[-1])
+        return self
+
+    def end(self):
+        self.process.communicate()
+
+    def __exit__(self, *unused):
+        if self.process.poll() is None:
+            self.end()
+
+
 class Soak(unittest.TestCase):
     def start(self, name, command, folder):
+        """command: of the server, or a Double that runs already."""
         path = os.path.join(folder, name + ".yaml")
         with open(path, "w") as file:
             file.write(SCENARIO)
+        server = ["command=" + command] if isinstance(command, str) else ["--pid", str(command.process.pid), f"http={command.port}"]
         return subprocess.Popen([LOADGEN, "soak", "-s", path, "--json", "--report", os.path.join(folder, name + ".html"), "--log-dir",
-                                 os.path.join(folder, name), "command=" + command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                 os.path.join(folder, name), *server], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def test_right_and_wrong_servers(self):
         """All at a time: each of them mostly waits."""
         cases = {"right": DOUBLE + " 0 - {http}", "leaks": DOUBLE + " 0 - {http} 4000000", "repeats": DOUBLE + " 0 sequence-stuck {http}",
                  "dies": "timeout 4 " + DOUBLE + " 0 - {http}"}
-        with tempfile.TemporaryDirectory(prefix="weir-soak-") as folder:
+        with tempfile.TemporaryDirectory(prefix="weir-soak-") as folder, Double() as attached, Double() as gone:
             runs = {name: self.start(name, command, folder) for name, command in cases.items()}
+            runs["attached"], runs["gone"] = self.start("attached", attached, folder), self.start("gone", gone, folder)
+            wait_for("the run to look at it", lambda: os.path.exists(os.path.join(folder, "gone", "server-watch.log")), 30 * PATIENCE)
+            gone.end()
             ends = {}
             for name, process in runs.items():
                 out, err = process.communicate(timeout=40 * PATIENCE)
@@ -58,6 +79,22 @@ class Soak(unittest.TestCase):
             self.assertTrue(any(line["type"] == "event" and line["kind"] == "fault" for line in ends["repeats"][2]))
             self.assertEqual(ends["dies"][0], 1)
             self.assertIn("the server ended by itself", ends["dies"][1]["broken"])
+            self.assertEqual(ends["attached"][0], 0, ends["attached"][3][-3000:])
+            self.assertIsNotNone(ends["attached"][1]["memory_slope_mb_per_hour"])
+            self.assertIsNone(attached.process.poll(), "it is not ours to end")
+            self.assertEqual((ends["gone"][0], ends["gone"][1]["broken"]), (1, "the server that --pid gave has gone "), ends["gone"][3][-3000:])
+
+    def test_what_a_server_that_runs_already_is_not_asked_for(self):
+        with tempfile.TemporaryDirectory(prefix="weir-soak-") as folder, Double() as double:
+            for more, pid, says in (("events: [{at: 1, do: kill-server}]", double.process.pid, "an event of the scenario ends the server"), ("", 2 ** 22, "no such process")):
+                path = os.path.join(folder, "it.yaml")
+                with open(path, "w") as file:
+                    file.write(SCENARIO + more + "\n")
+                done = subprocess.run([LOADGEN, "soak", "-s", path, "--report", os.path.join(folder, "it.html"), "--log-dir", folder, "--pid", str(pid), f"http={double.port}"],
+                                      capture_output=True, text=True, timeout=30 * PATIENCE)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(says, done.stdout)
+            self.assertIsNone(double.process.poll())
 
     def test_what_the_command_says(self):
         def run(*arguments):
