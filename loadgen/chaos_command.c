@@ -32,7 +32,7 @@ static const char usage[] =
     "  --source TEXT         as of publish (test:360p30:600k)\n"
     "  --seed N              of all that is drawn (1)\n"
     "  --seconds N           events begin until then (120)\n"
-    "  --events A,B          only these; --events list lists them (all but those of the server)\n"
+    "  --events A,B          only these; --events list lists them (all but those of the server and the disk)\n"
     "  --flaps N             cycles of a flap event (100)\n"
     "  --warm-up S           before the first event (10)\n"
     "  --settle S            behind each, before it is judged (8)\n"
@@ -42,6 +42,9 @@ static const char usage[] =
     "  --server-command CMD  starts the server; server-term and server-kill need it\n"
     "  --server-pid PID      of a running one: its descriptors, threads and memory are compared over flaps\n"
     "  --memory-slack KB     that the server may have more of afterwards; or 1 %, if that is more (2048)\n"
+    "  --disk DIR            a folder of the small file system that the server writes to: disk-full fills it, and "
+    "needs "
+    "it\n"
     "  --json FILE           what happens, as JSON lines; -: standard output\n"
     "  --i-own-this-host     publish to a host that is not this one\n"
     "\n"
@@ -72,7 +75,7 @@ static int list_events(void)
 static bool choose_events(struct chaos_options *o)
 {
     for (enum chaos_kind k = CHAOS_NONE + 1; k < CHAOS_KIND_COUNT && !o->events; k++)
-        o->plan.has_kind[k] = o->server_command || !chaos_kind_needs_server(k);
+        o->plan.has_kind[k] = (o->server_command || !chaos_kind_needs_server(k)) && (o->chaos.disk || k != CHAOS_DISK);
     for (const char *at = o->events; at && *at;) {
         const size_t bytes = strcspn(at, ",");
         const enum chaos_kind kind = chaos_kind_find(at, bytes);
@@ -110,6 +113,8 @@ static int settle_options(struct chaos_options *o, const struct option_set *set)
         return options_complain(set, "--name needs a %d for the stream's number:", o->chaos.name);
     if (o->plan.has_kind[CHAOS_TERM] + o->plan.has_kind[CHAOS_KILL] && !o->server_command)
         return options_complain(set, "--server-command is needed by events of the server:", o->events);
+    if (o->plan.has_kind[CHAOS_DISK] && !o->chaos.disk)
+        return options_complain(set, "--disk is needed by", chaos_kind_name(CHAOS_DISK));
     return -1;
 }
 
@@ -126,6 +131,7 @@ static int read_options(int argc, char **argv, struct chaos_options *o)
         { "--events", OPTION_TEXT, &o->events, 0, 0 },
         { "--schedule", OPTION_TEXT, &o->schedule, 0, 0 },
         { "--json", OPTION_TEXT, &o->json, 0, 0 },
+        { "--disk", OPTION_TEXT, &o->chaos.disk, 0, 0 },
         { "--server-command", OPTION_TEXT, &o->server_command, 0, 0 },
         { "--server-pid", OPTION_NUMBER, &o->server_pid, 1, 4194304 },
         { "--streams", OPTION_NUMBER, &o->streams, 2, LOADGEN_PUBLISHERS_MAX },
@@ -181,6 +187,13 @@ static int print_plan(const struct chaos_plan *plan)
     if (w.bytes) fwrite(w.data, 1, w.bytes, stdout);
     byte_writer_deinit(&w);
     return LOADGEN_GOOD;
+}
+
+static bool needs_disk(const struct chaos_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->events[i].kind == CHAOS_DISK) return true;
+    return false;
 }
 
 /* A server that is not there to be restarted cannot be killed, whatever a schedule says. */
@@ -249,6 +262,11 @@ static int harm(struct chaos_options *o, const struct chaos_plan *plan)
         fputs("weir-loadgen chaos: the schedule ends the server: --server-command is needed\n", stderr);
         return LOADGEN_USAGE;
     }
+    char why[256] = "--disk is needed: the schedule fills one";
+    if (needs_disk(plan) && (!o->chaos.disk || !chaos_disk_check(o->chaos.disk, why, sizeof why))) {
+        fprintf(stderr, "weir-loadgen chaos: %s\n", why);
+        return LOADGEN_USAGE;
+    }
     if (o->json && !(log = event_log_open(o->json))) {
         fprintf(stderr, "weir-loadgen chaos: %s: %s\n", o->json, strerror(errno));
         return LOADGEN_USAGE;
@@ -261,7 +279,7 @@ static int harm(struct chaos_options *o, const struct chaos_plan *plan)
     if (result < 0) {
         o->chaos.source = one;
         o->chaos.other = other;
-        struct chaos c = { .config = o->chaos, .plan = plan, .log = log, .server = &server };
+        struct chaos c = { .config = o->chaos, .plan = plan, .log = log, .server = &server, .disk.file = -1 };
         result = run(&c);
     }
     if (server.command) server_process_end(&server, SIGTERM, 15000000);

@@ -21,6 +21,7 @@ struct chaos_config {
     const char *url, *srt_url; /* SRT: every second victim goes there; NULL: none */
     const char *http, *play;   /* "http://127.0.0.1:8080", "/%s/index.m3u8": %s is "live/load3" */
     const char *name, *key;
+    const char *disk; /* a folder of the file system that is filled; NULL: none */
     uint32_t steady, victims;
     int64_t settle_us, tolerance_us, warm_up_us, pss_slack_kib;
     const struct media_source *source, *other; /* other: what SWITCH switches to */
@@ -72,6 +73,12 @@ struct chaos {
     struct server_size before;
     bool has_before;
     uint64_t dropped_before;
+    struct chaos_disk {
+        int file;             /* that fills it; -1: none */
+        int64_t ask_us;       /* when the server is asked next whether it knows */
+        bool is_told, is_now; /* it said so since the event; it says so now */
+        bool is_known;        /* it has a gauge for it */
+    } disk;
     /* of all */
     uint32_t events_good, events_bad, faults;
     int64_t slowest_resume_us;
@@ -87,6 +94,16 @@ void chaos_judge(struct chaos *c);
 void chaos_mark(struct chaos *c);
 /* As it was before, as far as the server's size goes: descriptors and threads equal, memory within 1 % or 2 MiB. */
 bool chaos_size_is_back(struct chaos *c, struct server_size *now);
+
+/* -- chaos_disk.c -- */
+/* false: why says it. A file system that somebody may need is not filled. */
+bool chaos_disk_check(const char *folder, char *why, size_t why_bytes);
+void chaos_disk_begin(struct chaos *c);
+void chaos_disk_turn(struct chaos *c); /* takes what the server has given up; asks the server */
+void chaos_disk_end(struct chaos *c);
+void chaos_disk_answer(struct chaos *c, const struct http_result *r);
+bool chaos_disk_is_back(const struct chaos *c); /* the server says so, or says nothing of disks */
+bool chaos_disk_judge(struct chaos *c);
 
 void chaos_say(struct chaos *c, const char *event, const char *stream, const char *format, ...) WEIR_PRINTF(4, 5);
 

@@ -168,6 +168,7 @@ void chaos_judge(struct chaos *c)
             slowest_us = resume_us - live_us;
     }
     if (e->kind == CHAOS_FLAP) is_good = judge_size(c) && is_good;
+    if (e->kind == CHAOS_DISK) is_good = chaos_disk_judge(c) && is_good;
     *(is_good ? &c->events_good : &c->events_bad) += 1;
     if (slowest_us > c->slowest_resume_us) c->slowest_resume_us = slowest_us;
     if (is_good && slowest_us)

@@ -127,6 +127,7 @@ enum weir_err chaos_open(struct chaos *c, char *why, size_t why_bytes)
 
 void chaos_close(struct chaos *c)
 {
+    chaos_disk_end(c);
     publishers_destroy(c->guest);
     for (uint32_t i = 0; i < c->config.victims; i++) publishers_destroy(c->victims[i]);
     publishers_destroy(c->steady);
@@ -246,8 +247,8 @@ static void begin(struct chaos *c)
     const struct chaos_event *e = c->event;
     c->event_us = c->now_us;
     chaos_mark(c);
-    chaos_say(c, chaos_kind_name(e->kind), chaos_kind_needs_server(e->kind) ? "server" : victim(c)->name, "%s",
-              chaos_kind_says(e->kind));
+    const char *whom = chaos_kind_needs_server(e->kind) ? "server" : e->kind == CHAOS_DISK ? "disk" : victim(c)->name;
+    chaos_say(c, chaos_kind_name(e->kind), whom, "%s", chaos_kind_says(e->kind));
     switch (e->kind) {
     case CHAOS_CUT_FIN: act(c, PUBLISHER_CUT_FIN, 0, e->us); break;
     case CHAOS_CUT_RST: act(c, PUBLISHER_CUT_RST, 0, e->us); break;
@@ -263,6 +264,7 @@ static void begin(struct chaos *c)
     case CHAOS_LEAVE: c->viewers = bad_viewers_create(victim(c)->last_uri, e->count, e->kind == CHAOS_LEAVE); break;
     case CHAOS_TERM:
     case CHAOS_KILL: begin_restart(c); break;
+    case CHAOS_DISK: chaos_disk_begin(c); break;
     case CHAOS_FLAP:
         victim(c)->is_target = true;
         c->flaps_done = 0;
@@ -300,6 +302,7 @@ static bool is_acting(const struct chaos *c)
 static void end(struct chaos *c)
 {
     if (c->event->kind == CHAOS_NETWORK) end_network(c);
+    if (c->event->kind == CHAOS_DISK) chaos_disk_end(c);
     c->phase = CHAOS_SETTLING;
     c->phase_until_us = c->now_us + c->config.settle_us;
 }
@@ -310,6 +313,8 @@ static void settle(struct chaos *c)
     if (c->now_us < c->phase_until_us) return;
     /* what a server frees it may free a little later */
     if (c->event->kind == CHAOS_FLAP && c->now_us < c->phase_until_us + SIZE_WITHIN_US && !chaos_size_is_back(c, &size))
+        return;
+    if (c->event->kind == CHAOS_DISK && c->now_us < c->phase_until_us + SIZE_WITHIN_US && !chaos_disk_is_back(c))
         return;
     chaos_judge(c);
     bad_viewers_destroy(c->viewers);
@@ -340,6 +345,7 @@ void chaos_turn(struct chaos *c)
         begin(c);
     }
     if (c->phase == CHAOS_ACTING && c->event->kind == CHAOS_FLAP) flap(c);
+    if (c->phase != CHAOS_IDLE && c->event->kind == CHAOS_DISK) chaos_disk_turn(c);
     if (c->viewers && c->now_us >= c->turn_us) {
         bad_viewers_turn(c->viewers);
         c->turn_us = c->now_us + 100000;

@@ -40,6 +40,10 @@ void chaos_watch_done(void *owner, const struct http_result *r)
     struct chaos_stream *s = r->context;
     const int64_t now_us = clock_now_us();
     c->is_asking = false;
+    if (!s) { /* no playlist */
+        chaos_disk_answer(c, r);
+        return;
+    }
     s->ask_us = now_us + ASK_EVERY_US;
     if (r->status != 200 || !r->body) {
         follower_miss(&s->follower, now_us);

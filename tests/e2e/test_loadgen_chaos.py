@@ -17,7 +17,7 @@ SMALL = ("--source", "test:180p30:200k")
 
 
 def chaos(server, *arguments, **options):
-    command = [LOADGEN, "chaos", "--url", f"rtmp://127.0.0.1:{server.rtmp_port}/live", "--http", f"http://127.0.0.1:{server.http_port}",
+    command = [*options.get("within", ()), LOADGEN, "chaos", "--url", f"rtmp://127.0.0.1:{server.rtmp_port}/live", "--http", f"http://127.0.0.1:{server.http_port}",
                "--tolerance", str(int(2500 * PATIENCE)), *SMALL, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=options.get("timeout", 120) * PATIENCE + FLAPS)
     return done.returncode, done.stdout + done.stderr
@@ -57,6 +57,21 @@ class Chaos(unittest.TestCase):
             self.assertIn("4 events kept their promises, 0 did not", out)
             self.assertIn("reason=busy", server.log())
 
+    def a_disk_that_is_full(self):
+        """Of four megabytes, in a name space of the server's own where chaos is, too."""
+        with tempfile.TemporaryDirectory() as state:
+            wrap = ["unshare", "-m", "--propagation", "private", "sh", "-c", f'mount -t tmpfs -o size=4m none {state} && exec "$@"', "sh"]
+            if subprocess.run([*wrap, "true"], capture_output=True).returncode:
+                print("no tmpfs can be mounted here: disk-full was not tried")
+                return
+            with Server("hls.segment=1s", "hls.window=4s", "hls.dvr=10m", state=state, wrap=wrap) as server:
+                status, out = chaos(server, "--streams", "2", "--victims", "1", "--events", "disk-full", "--disk", state, "--seconds", "9", "--warm-up", "8",
+                                    "--settle", str(int(3 * PATIENCE)), within=["nsenter", "-t", str(server.process.pid), "-m"])
+                self.assertEqual(status, 0, out)
+                self.assertIn("the server says that it cannot write", out)
+                self.assertIn("1 events kept their promises, 0 did not", out)
+                self.assertIn("dvr_recovered", server.log())
+
     def a_server_that_breaks_its_promises(self):
         """A playlist that stands still, over a real server that takes the publishers."""
         text = b"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:1.0,\nseg7.m4s\n"
@@ -85,7 +100,7 @@ class Chaos(unittest.TestCase):
             self.assertIn("0 discontinuities, 1 to 1 were promised", done.stdout)
 
     def test_promises(self):
-        side_by_side(self.flaps_leave_nothing_behind, self.cuts_jumps_and_a_name_that_is_taken, self.a_server_that_breaks_its_promises)
+        side_by_side(self.flaps_leave_nothing_behind, self.cuts_jumps_and_a_name_that_is_taken, self.a_disk_that_is_full, self.a_server_that_breaks_its_promises)
 
     def test_what_the_command_says(self):
         def run(*arguments):
@@ -107,8 +122,11 @@ class Chaos(unittest.TestCase):
             self.assertEqual(status, 2)
             self.assertIn(f"{file.name}:{one.count(chr(10)) + 1}:", err)
         self.assertIn("server-kill", run("--events", "list")[1])
+        status, _, err = run("--url", "rtmp://127.0.0.1:1/live", "--http", "http://127.0.0.1:1", "--events", "disk-full", "--disk", "/")
+        self.assertEqual(status, 2)
+        self.assertIn("a file system of its own with at most 1024 MB was expected", err)
         base = ("--url", "rtmp://127.0.0.1:1/live", "--http", "http://127.0.0.1:1")
-        for arguments in ([], [*base, "--events", "earthquake"], [*base, "--events", "server-kill"], [*base, "--victims", "8", "--streams", "8"],
+        for arguments in ([], [*base, "--events", "earthquake"], [*base, "--events", "server-kill"], [*base, "--events", "disk-full"], [*base, "--victims", "8", "--streams", "8"],
                           [*base, "--play", "/x"], [*base, "--name", "x"], ["--url", "rtmp://192.0.2.1:1/live", "--http", "http://127.0.0.1:1", *SMALL]):
             status, out, err = run(*arguments)
             self.assertEqual((status, out), (2, ""), arguments)

@@ -171,6 +171,7 @@
 #define LOADGEN_RELAY_CARGO_MAX (1024 * 1024)    /* packets under way: lost */
 #define LOADGEN_CHAOS_EVENTS_MAX 4096            /* of a schedule: refuse it */
 #define LOADGEN_CHAOS_VICTIMS_MAX 16             /* publishers that things are done to: refuse */
+#define LOADGEN_DISK_BYTES_MAX (1024 * MIB)      /* of a file system that is to be filled: refuse a larger one */
 #define LOADGEN_GARBAGE_BYTES_MAX (1 * MIB)      /* of one act: refuse */
 
 /* -- segments on disk -- */

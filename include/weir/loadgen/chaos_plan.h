@@ -25,7 +25,8 @@
     X(SLOW, "slow-viewers", "viewers read a few bytes at a time")                                                      \
     X(LEAVE, "leaving-viewers", "viewers leave in the middle of an answer")                                            \
     X(TERM, "server-term", "the server is ended by SIGTERM and started again")                                         \
-    X(KILL, "server-kill", "the server is killed and started again")
+    X(KILL, "server-kill", "the server is killed and started again")                                                   \
+    X(DISK, "disk-full", "the disk that the server writes to is full for a while")
 
 enum chaos_kind {
     CHAOS_NONE = 0,
@@ -42,7 +43,7 @@ bool chaos_kind_needs_server(enum chaos_kind kind);              /* that we star
 struct chaos_event {
     enum chaos_kind kind;
     int64_t at_us;   /* from the beginning */
-    int64_t us;      /* how long it is away, silent or slow; JUMP: by how much */
+    int64_t us;      /* how long it is away, silent, slow or full; JUMP: by how much */
     uint32_t victim; /* CLIFF: which edge */
     uint32_t count;  /* FLAP: cycles; GARBAGE: bytes; viewers */
     uint64_t seed;
