@@ -1,5 +1,6 @@
 /* rtmp_source PORT STREAMS SECONDS CLIP.flv [raw]: publishes the same clip STREAMS times, each frame in a send of its own at its time,
- * as encoders do. raw: no RTMP conversation before the same bytes, for the floor. Prints "ready" when all publish. Tests only. */
+ * as encoders do. raw: no RTMP conversation before the same bytes, for the floor: which is why it is not weir-loadgen publish, that always
+ * talks RTMP and marks its frames. Prints "ready" when all publish. Tests only. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
