@@ -152,13 +152,22 @@ class Limits(unittest.TestCase):
             other.close()
 
     def test_unsupported_codec_is_named(self):
-        with Server() as server:
+        with Server("ingest.streams=1") as server:
             publisher = Publisher(server.rtmp_port, name="cam")
+            with self.assertRaises(Refused) as refused:
+                Publisher(server.rtmp_port, name="one too many")
+            self.assertIn(b"NetStream.Publish.Failed", refused.exception.args[0])
+            self.assertIn(b"as many streams as it is allowed to", refused.exception.args[0])
+            publisher.tag(9, 0, b"\x27\x01\0\0\0\0\0\0\x02\x41\xaa")  # a picture whose configuration never came
+            publisher.tag(9, 0, b"\x27\x01")  # and one that is cut off
             publisher.tag(8, 0, b"\xb2" + bytes(20))  # Speex
             with self.assertRaises(Refused) as refused:
                 publisher.wait_for(b"never")
             self.assertIn(b"NetStream.Publish.Rejected", refused.exception.args[0])
             self.assertIn(b"Speex", refused.exception.args[0])
+            for counter in ("publish_refused_limit", "flv_frames_before_config", "flv_malformed", "flv_unsupported", "publish_refused_codec"):
+                self.assertEqual(server.counter(counter), 1, counter)
+            self.assertIn('bad_message', server.log())
             publisher.close()
 
     def test_silence_frees_the_name(self):
@@ -185,8 +194,8 @@ class Limits(unittest.TestCase):
             silent.close()
             second.close()
 
-    def test_connections_per_address(self):
-        with Server("ingest.connections_per_address=5") as server:
+    def test_connections_per_address_and_in_all(self):
+        with Server("ingest.connections_per_address=5", "ingest.connections=8", "ingest.handshake=60s", "ingest.publish=1s") as server:
             sockets = [socket.create_connection(("127.0.0.1", server.rtmp_port)) for _ in range(12)]
             wait_for("refusals", lambda: server.counter("rtmp_refused_per_address") == 7)
             self.assertIn("too many connections from one address", server.log())
@@ -196,6 +205,14 @@ class Limits(unittest.TestCase):
                 socket.create_connection(("127.0.0.1", server.rtmp_port)).close()
             wait_for("refusals", lambda: server.counter("rtmp_refused_per_address") == 207)
             self.assertLess(server.descriptors(), before + 20)
+            # from another address there is room for three more
+            sockets += [socket.create_connection(("127.0.0.1", server.rtmp_port), source_address=("127.0.0.2", 0)) for _ in range(7)]
+            wait_for("refusals", lambda: server.counter("rtmp_refused_connections") == 4)
+            self.assertEqual(server.counter("rtmp_refused_per_address"), 207)
+            # one of those that are in shakes hands and then says nothing
+            sockets[0].sendall(b"\x03" + bytes(2 * 1536))
+            wait_for("it to be closed", lambda: server.counter("rtmp_publish_timeouts") == 1)
+            self.assertIn("nothing was published in time", server.log())
             for one in sockets:
                 one.close()
 

@@ -117,7 +117,6 @@
 #define HTTP_CONNECTIONS_MAX 20000          /* answer 503 and close (delivery.connections) */
 #define HTTP_HEADER_BYTES_MAX (16 * KIB)    /* 431 */
 #define HTTP_URL_BYTES_MAX 2048             /* 414 */
-#define HTTP_BODY_BYTES_MAX (64 * KIB)      /* of a request: 413 and close */
 #define HTTP_HEADER_US_MAX (10 * 1000000LL) /* from the first byte to the last of a request head: 408 */
 #define HTTP_IDLE_US_MAX (60 * 1000000LL)   /* keep-alive without a request: close */
 #define HTTP_STALL_US_MAX (20 * 1000000LL)  /* response not moving: close */
