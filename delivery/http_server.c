@@ -7,7 +7,10 @@
 #include <unistd.h>
 #include <weir/base/acceptor.h>
 #include <weir/base/clock.h>
+#include <weir/base/log.h>
+#include <weir/base/log_burst.h>
 #include <weir/base/loop.h>
+#include <weir/base/net.h>
 
 #include "http_connection.h"
 
@@ -25,6 +28,7 @@ struct http_server {
     struct acceptor *acceptor;
     struct branch *branches;
     _Atomic uint32_t connections;
+    struct log_burst refused; /* first loop's thread */
 };
 
 static void on_closed(void *context)
@@ -48,6 +52,17 @@ static void say_busy(int fd)
     if (write(fd, text, sizeof text - 1) < 0) return;
 }
 
+static void log_refused(struct http_server *s, const struct sockaddr_storage *peer)
+{
+    uint64_t left_out;
+    char text[NET_PEER_BYTES];
+    if (!log_burst_take(&s->refused, clock_now_us(), &left_out)) return;
+    net_format_peer(peer, text);
+    log_event(LOG_DELIVERY, LOG_WARN, "-", "connection_refused",
+              "peer=%s reason=\"too many connections (delivery.connections)\" not_logged=%llu", text,
+              (unsigned long long)left_out);
+}
+
 static bool on_admit(void *context, int fd, const struct sockaddr_storage *peer)
 {
     struct http_server *s = context;
@@ -56,6 +71,7 @@ static bool on_admit(void *context, int fd, const struct sockaddr_storage *peer)
         return true;
     }
     counter_add(s->branches[0].home.room.counters, COUNTER_HTTP_REFUSED_TOTAL, 1);
+    log_refused(s, peer);
     say_busy(fd);
     return false;
 }

@@ -1,6 +1,9 @@
 /* The HTTP server under clients that are slow, greedy, broken or hostile: each costs little and hurts nobody. */
 #include "http_house.h"
 
+#include <sys/mman.h>
+#include <weir/base/log.h>
+
 #define HOST "Host: a\r\n"
 #define SEGMENT "/live/a/video/s1.m4s"
 
@@ -157,8 +160,17 @@ static void one_too_many_is_told_so(void **state)
     received_free(&r);
     client_get(&second, "/healthz", "", &r);
     received_free(&r);
+    const int log = memfd_create("log", 0);
+    assert_true(log >= 0);
+    log_set_fd(log);
     client_open(&third, &h);
     client_receive(&third, &r, false);
+    log_set_fd(STDERR_FILENO);
+    char line[512] = "";
+    assert_true(pread(log, line, sizeof line - 1, 0) > 0);
+    assert_non_null(strstr(line, "warn delivery - connection_refused peer=127.0.0.1"));
+    assert_non_null(strstr(line, "(delivery.connections)"));
+    close(log);
     assert_int_equal(r.status, 503);
     assert_string_equal(field(&r, "Retry-After"), "5");
     received_free(&r);
