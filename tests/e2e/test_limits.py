@@ -122,14 +122,33 @@ class Limits(unittest.TestCase):
         clip = make_flv(seconds=2, gop=30)
         with Server() as server:
             # and in chunks of one byte, of the largest size there is, and of a size that stands for that one
-            for name, path, chunk in (("room1/cam 2", "/live/room1/cam%202", 1), ("caf\u00e9", "/live/caf%C3%A9", 0xFFFFFF), ("%s%n", "/live/%25s%25n", 0x7FFFFFFF)):
+            for name, path, chunk in (("room1/cam 2", "/live/room1/cam%202", 1), ("caf\u00e9", "/live/caf%C3%A9", 0xFFFFFF), ("%s%n", "/live/%25s%25n", 0x7FFFFFFF), ('say "hi", {}', "/live/say%20%22hi%22%2C%20%7B%7D", 60000)):
                 publisher = Publisher(server.rtmp_port, name=name, chunk=chunk)
                 send(publisher, clip)
                 wait_for("a playlist", lambda: server.text(path + "/index.m3u8"))
                 self.assertEqual(server.get(path + "/")[0], 200)
                 cmaf.parse_playlist(server.text(path + "/video/index.m3u8"))
                 publisher.close()
-            self.assertEqual({s["play"] for s in server.json("/api/v1/streams")["streams"]}, {"/live/room1/cam%202/", "/live/caf%C3%A9/", "/live/%25s%25n/"})
+            self.assertEqual({s["play"] for s in server.json("/api/v1/streams")["streams"]}, {"/live/room1/cam%202/", "/live/caf%C3%A9/", "/live/%25s%25n/", "/live/say%20%22hi%22%2C%20%7B%7D/"})
+            self.metrics_can_be_read(server.text("/metrics"))
+
+    def metrics_can_be_read(self, text):
+        """As Prometheus does (exposition format 0.0.4): each name typed once and before its samples, labels escaped, no sample twice."""
+        types, samples = set(), set()
+        for line in text.splitlines():
+            about = re.match(r"# (HELP|TYPE) (\w+) (.*)", line)
+            if about and about[1] == "TYPE":
+                self.assertNotIn(about[2], types)
+                self.assertIn(about[3], ("counter", "gauge"))
+                types.add(about[2])
+            if about:
+                continue
+            sample = re.fullmatch(r'(\w+)(\{\w+="(?:[^"\\\n]|\\["\\n])*"(?:,\w+="(?:[^"\\\n]|\\["\\n])*")*\})? -?[0-9][0-9.e+-]*', line)
+            self.assertTrue(sample, line)
+            self.assertIn(sample[1], types)
+            self.assertNotIn(line.rsplit(" ", 1)[0], samples)
+            samples.add(line.rsplit(" ", 1)[0])
+        self.assertGreater(len(samples), 150)
 
     def test_play_over_rtmp_is_answered(self):
         with Server() as server:
