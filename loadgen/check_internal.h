@@ -28,6 +28,7 @@ struct ts_counters {
 
 struct media_facts {
     bool is_read, is_ts;
+    bool names_video, names_audio; /* by its tables: there may be nothing of it in here */
     struct track_facts video, audio;
     uint64_t bytes;
     uint64_t *sample_digests; /* owned; freed once parts and segment were compared */

@@ -68,6 +68,8 @@ static bool read_mp4(struct look *l, const struct mp4_init *init, enum mp4_depth
         check_report_note(&l->c->report, "a file with too many fragments or samples was not read to its end");
     take_span(m, MEDIA_VIDEO, &out->video);
     take_span(m, MEDIA_AUDIO, &out->audio);
+    out->names_video = out->video.is_set;
+    out->names_audio = out->audio.is_set;
     out->is_read = m->fragment_count > 0;
     if (out->is_read) {
         out->first_sequence = m->fragments[0].sequence;
@@ -119,6 +121,8 @@ static bool read_ts(struct look *l, struct media_facts *out)
     take_stream(m, MEDIA_AUDIO, &out->audio);
     for (size_t i = 0; i < m->stream_count && out->counter_count < ARRAY_LEN(out->counters); i++) {
         const struct ts_stream *s = &m->streams[i];
+        out->names_video |= s->kind == MEDIA_VIDEO;
+        out->names_audio |= s->kind == MEDIA_AUDIO;
         if (s->has_packets)
             out->counters[out->counter_count++] = (struct ts_counters){ s->pid, s->first_counter, s->last_counter };
     }

@@ -160,12 +160,13 @@ static void check_joint(struct look *l)
     const struct media_facts *a = &l->before->media, *b = &l->segment->media;
     bool breaks = false;
     if (a->is_ts != b->is_ts) return;
-    const bool has_other_tracks = a->video.is_set != b->video.is_set || a->audio.is_set != b->audio.is_set;
-    const bool is_same_scale = (!a->video.is_set || a->video.timescale == b->video.timescale) &&
-                               (!a->audio.is_set || a->audio.timescale == b->audio.timescale);
+    const bool has_other_tracks = a->names_video != b->names_video || a->names_audio != b->names_audio;
+    const bool has_video = a->video.is_set && b->video.is_set, has_audio = a->audio.is_set && b->audio.is_set;
+    const bool is_same_scale = (!has_video || a->video.timescale == b->video.timescale) &&
+                               (!has_audio || a->audio.timescale == b->audio.timescale);
     if (!has_other_tracks && is_same_scale) {
-        if (a->video.is_set) breaks |= check_track_joint(l, &a->video, &b->video);
-        if (a->audio.is_set) breaks |= check_track_joint(l, &a->audio, &b->audio);
+        if (has_video) breaks |= check_track_joint(l, &a->video, &b->video);
+        if (has_audio) breaks |= check_track_joint(l, &a->audio, &b->audio);
         if (!l->segment->has_discontinuity && !b->is_ts) {
             const struct track_facts *before = media_main_track(a), *now = media_main_track(b);
             expect_of(l, RULE_T11, now->start_dts > before->start_dts, l->segment->line, "decode times that rise",

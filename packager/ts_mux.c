@@ -144,7 +144,7 @@ static void put_table(struct mux *m, enum ts_mux_stream stream, const uint8_t *s
 
 static enum ts_mux_stream clock_stream(const struct mux *m)
 {
-    return m->segment->video ? TS_MUX_VIDEO : TS_MUX_AUDIO;
+    return ts_mux_has_pictures(m->segment) ? TS_MUX_VIDEO : TS_MUX_AUDIO;
 }
 
 static void put_clock_packet(struct mux *m, int64_t clock_90k)

@@ -32,7 +32,7 @@ struct ts_mux_tag {
 
 /* A segment's contents; all lent. Samples as in CMAF: times in the track's timescale. */
 struct ts_mux_segment {
-    const struct track *video, *audio; /* NULL: none */
+    const struct track *video, *audio; /* NULL: none. Named in the PMT also where there are no samples of it here */
     const struct fmp4_sample *video_samples, *audio_samples;
     size_t video_count, audio_count;
     const struct ts_mux_tag *tags; /* rising times */

@@ -23,4 +23,10 @@ size_t ts_mux_pmt(uint8_t out[TS_MUX_SECTION_BYTES_MAX], const struct ts_mux_seg
 /* The parameter sets of a configuration, each behind a start code. */
 void ts_mux_parameter_sets(const struct track *track, struct byte_writer *out);
 
+/* The clock is on them then. */
+static inline bool ts_mux_has_pictures(const struct ts_mux_segment *s)
+{
+    return s->video && s->video_count;
+}
+
 #endif

@@ -104,7 +104,7 @@ size_t ts_mux_pmt(uint8_t out[TS_MUX_SECTION_BYTES_MAX], const struct ts_mux_seg
 {
     struct byte_writer w;
     begin_section(&w, out, 2, PROGRAM, version);
-    write_u16(&w, 0xE000 | (segment->video ? TS_MUX_VIDEO_PID : TS_MUX_AUDIO_PID));
+    write_u16(&w, 0xE000 | (ts_mux_has_pictures(segment) ? TS_MUX_VIDEO_PID : TS_MUX_AUDIO_PID));
     write_u16(&w, has_id3 ? 0xF000 | 17 : 0xF000);
     if (has_id3) write_id3_pointer(&w);
     if (segment->video) write_track(&w, segment->video, TS_MUX_VIDEO_PID);

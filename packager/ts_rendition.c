@@ -34,6 +34,7 @@ struct ts_rendition {
     struct queue tags; /* struct ts_mux_tag, payload referenced: of segments that are not there yet */
     /* for the multivariant playlist */
     struct track *video, *audio; /* of the last segment */
+    uint64_t discontinuity;      /* of the last one with media */
     uint64_t bandwidth_bps, sum_bytes;
     int64_t sum_us;
     struct frozen *multivariant;
@@ -44,8 +45,8 @@ struct ts_rendition {
 
 /* What muxing needs, whenever it comes; immutable. */
 struct recipe {
-    struct frozen *video_body, *audio_body; /* NULL: none */
-    struct track *video, *audio;
+    struct frozen *video_body, *audio_body; /* NULL: nothing of it */
+    struct track *video, *audio;            /* NULL: none. What the PMT names, also where nothing of it is in here */
     struct ts_mux_state state;
     struct ts_mux_tag *tags; /* payloads referenced */
     size_t tag_count;
@@ -68,8 +69,8 @@ static enum weir_err contents_init(struct ts_mux_segment *out, const struct reci
 {
     struct fmp4_sample *video = NULL, *audio = NULL;
     *out = (struct ts_mux_segment){ .video = r->video, .audio = r->audio, .tags = r->tags, .tag_count = r->tag_count };
-    enum weir_err err = r->video ? fmp4_samples_read(r->video_body, &video, &out->video_count) : WEIR_OK;
-    if (!err && r->audio) err = fmp4_samples_read(r->audio_body, &audio, &out->audio_count);
+    enum weir_err err = r->video_body ? fmp4_samples_read(r->video_body, &video, &out->video_count) : WEIR_OK;
+    if (!err && r->audio_body) err = fmp4_samples_read(r->audio_body, &audio, &out->audio_count);
     out->video_samples = video;
     out->audio_samples = audio;
     return err;
@@ -128,20 +129,26 @@ static void note_rate(struct ts_rendition *t, size_t bytes, int64_t duration_us)
     t->is_multivariant_old = true;
 }
 
-/* Takes references on all that a recipe holds. */
+/* Takes references on all that a recipe holds. A track that the era's segments had is named in all that follow, for a playlist tells of
+ * tracks that change by a discontinuity alone (RFC 8216, 4.3.4.3): where a publisher is lost, the last segment often has one of them only. */
 static struct recipe *make_recipe(const struct ts_rendition *t, const struct ts_sources *sources,
                                   const struct rendition_segment *video, const struct rendition_segment *audio)
 {
+    const bool goes_on = (video ? video : audio)->discontinuity == t->discontinuity;
     struct recipe *r = calloc(1, sizeof *r);
     if (!r) return NULL;
     r->state = t->state;
     if (can_carry(sources->video, video)) {
         r->video_body = frozen_ref(video->whole.body);
         r->video = track_ref(sources->video->track);
+    } else if (goes_on && t->video) {
+        r->video = track_ref(t->video);
     }
     if (can_carry(sources->audio, audio)) {
         r->audio_body = frozen_ref(audio->whole.body);
         r->audio = track_ref(sources->audio->track);
+    } else if (goes_on && t->audio) {
+        r->audio = track_ref(t->audio);
     }
     return r;
 }
@@ -197,7 +204,7 @@ static struct edge_lazy *make_lazy(struct ts_rendition *t, const struct ts_sourc
     struct recipe *r = make_recipe(t, sources, video, audio);
     if (!r) return NULL;
     struct ts_mux_segment segment;
-    const bool is_good = (r->video || r->audio) && !contents_init(&segment, r);
+    const bool is_good = (r->video_body || r->audio_body) && !contents_init(&segment, r);
     if (!is_good) {
         recipe_destroy(r);
         return NULL;
@@ -207,6 +214,7 @@ static struct edge_lazy *make_lazy(struct ts_rendition *t, const struct ts_sourc
     contents_deinit(&segment);
     set_track(t, &t->video, r->video);
     set_track(t, &t->audio, r->audio);
+    t->discontinuity = (video ? video : audio)->discontinuity;
     return edge_lazy_create(&(struct edge_recipe){ recipe_make, recipe_destroy, r });
 }
 

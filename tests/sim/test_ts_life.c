@@ -38,6 +38,8 @@ struct life {
     struct seen seen;
     size_t segments, gaps, audio_rate, tags_pushed, tags_seen;
     uint32_t payload; /* rises: no two frames alike */
+    unsigned named;   /* streams in the last segment, and its era */
+    uint64_t named_discontinuity;
 };
 
 static uint64_t roll(struct life *l, uint64_t sides)
@@ -108,6 +110,32 @@ static size_t count_samples(struct life *l, const char *rendition, uint64_t msn,
     return count;
 }
 
+/* How many streams the first PMT names. */
+static unsigned named_streams(const uint8_t *data, size_t bytes)
+{
+    for (size_t at = 0; at + 188 <= bytes; at += 188) {
+        const uint8_t *section = data + at + 5; /* behind the header and a pointer of 0 */
+        if (!(data[at + 1] & 0x40) || data[at + 4] || section[0] != 2) continue;
+        const size_t end = 3 + ((section[1] & 0xFu) << 8 | section[2]) - 4;
+        size_t stream = 12 + ((section[10] & 0xFu) << 8 | section[11]);
+        unsigned count = 0;
+        for (; stream < end; count++) stream += 5 + ((section[stream + 3] & 0xFu) << 8 | section[stream + 4]);
+        assert_int_equal(stream, end);
+        return count;
+    }
+    fail_msg("no PMT");
+    return 0;
+}
+
+/* What an era's segment names, all that follow name too, whether there is anything of it or not (RFC 8216, 4.3.4.3). */
+static void check_names(struct life *l, const struct hls_seen *seen, unsigned named)
+{
+    if (l->named_discontinuity == seen->discontinuity && named < l->named)
+        fail_msg("%s: %u streams, and %u before in the same era", seen->uri, named, l->named);
+    l->named_discontinuity = seen->discontinuity;
+    l->named = named;
+}
+
 static void read_segment(struct life *l, const struct hls_seen *seen, const struct edge_snapshot *snapshot)
 {
     const struct edge_object *o = edge_snapshot_find(snapshot, seen->uri, strlen(seen->uri));
@@ -130,6 +158,7 @@ static void read_segment(struct life *l, const struct hls_seen *seen, const stru
     assert_int_equal(frozen_read(body, 0, data, bytes), bytes);
     frozen_unref(body);
     memset(&l->seen, 0, sizeof l->seen);
+    check_names(l, seen, named_streams(data, bytes));
     assert_int_equal(ts_demux_feed(l->demux, data, bytes), WEIR_OK);
     assert_int_equal(ts_demux_flush(l->demux), WEIR_OK);
     free(data);

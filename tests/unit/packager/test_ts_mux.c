@@ -368,6 +368,13 @@ static void the_clock_is_never_late(void **unused_state)
     assert_in_range(f.last_clock, 900000 - 45000 + 180000 - 9000,
                     900000 - 45000 + 180000); /* up to the segment's end */
     assert_int_equal(state.version, 0);
+    /* no picture in it: named all the same, and the clock is on what there is */
+    segment.video_count = 0;
+    struct ts_mux_state without = state;
+    f = read_facts(&segment, &without);
+    assert_int_equal(f.clock_pid, 0x101);
+    assert_in_range(f.clock_step_max, 1, 9000);
+    assert_int_equal(f.streams, 2);
     segment.video = NULL;
     f = read_facts(&segment, &state);
     assert_int_equal(f.clock_pid, 0x101);
