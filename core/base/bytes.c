@@ -100,6 +100,15 @@ void byte_writer_reserve(struct byte_writer *w, size_t bytes)
     w->capacity = bytes;
 }
 
+void byte_writer_trim(struct byte_writer *w)
+{
+    if (!w->bytes || w->bytes == w->capacity) return;
+    uint8_t *data = realloc(w->data, w->bytes);
+    if (!data) return;
+    w->data = data;
+    w->capacity = w->bytes;
+}
+
 void byte_writer_clear(struct byte_writer *w)
 {
     w->bytes = 0;

@@ -23,7 +23,8 @@ static void *slot(const struct queue *q, size_t index)
 
 static enum weir_err grow(struct queue *q)
 {
-    size_t capacity = q->capacity ? q->capacity * 2 : 16;
+    /* by half: the queues of a stream live as long as it does, and most stay short */
+    size_t capacity = q->capacity ? q->capacity + q->capacity / 2 : 4;
     if (capacity > q->items_max) capacity = q->items_max;
     unsigned char *items = malloc(capacity * q->item_bytes);
     if (!items) return WEIR_NOMEM;

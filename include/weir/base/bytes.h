@@ -56,6 +56,8 @@ void byte_writer_init(struct byte_writer *w, size_t bytes_max);
 void byte_writer_deinit(struct byte_writer *w);
 /* Room for this much at once, within the ceiling; without it the buffer grows as it is written. */
 void byte_writer_reserve(struct byte_writer *w, size_t bytes);
+/* Gives back what was taken in advance. */
+void byte_writer_trim(struct byte_writer *w);
 void byte_writer_clear(struct byte_writer *w); /* keeps the memory, forgets the failure */
 void write_u8(struct byte_writer *w, uint8_t v);
 void write_u16(struct byte_writer *w, uint16_t v);

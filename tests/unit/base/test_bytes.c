@@ -110,6 +110,10 @@ static void writer_formats_long_text(void **unused_state)
     assert_false(w.failed);
     assert_int_equal(w.bytes, sizeof text - 1 + 2);
     assert_memory_equal(w.data + w.bytes - 2, "=7", 2);
+    byte_writer_trim(&w);
+    assert_int_equal(w.capacity, w.bytes);
+    write_text(&w, "8");
+    assert_memory_equal(w.data + w.bytes - 3, "=78", 3);
     byte_writer_deinit(&w);
 }
 
