@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <weir/base/limits.h>
 
 #define LEAST_PERCENT 85
@@ -21,7 +22,7 @@ void chunker_configure(struct chunker *c, const struct chunker_config *config)
 static void drop_samples(struct chunker *c)
 {
     for (size_t i = 0; i < c->sample_count; i++) blob_unref(c->samples[i].payload.blob);
-    c->sample_count = c->open_bytes = 0;
+    c->sample_count = c->open_bytes = c->loose_count = c->loose_bytes = 0;
 }
 
 void chunker_deinit(struct chunker *c)
@@ -108,6 +109,10 @@ static void finish(struct chunker *c, size_t count, int64_t end)
     }
     for (size_t i = count; i < c->sample_count; i++) c->samples[i - count] = c->samples[i];
     c->sample_count -= count;
+    if (c->loose_count > c->sample_count) {
+        c->loose_count = c->sample_count;
+        c->loose_bytes = c->open_bytes;
+    }
     c->first_ticks = 0;
     c->end = end;
 }
@@ -224,6 +229,35 @@ static bool join(struct chunker *c, struct fmp4_sample *s)
     return true;
 }
 
+/* The loose samples' payloads move into one blob. Without memory they stay where they are. */
+static void make_block(struct chunker *c)
+{
+    struct blob *block = blob_create(c->loose_bytes);
+    if (!block) return;
+    uint8_t *at = blob_data(block);
+    for (size_t i = c->sample_count - c->loose_count; i < c->sample_count; i++) {
+        struct piece *payload = &c->samples[i].payload;
+        memcpy(at, payload->data, payload->bytes);
+        blob_unref(payload->blob);
+        *payload = (struct piece){ blob_ref(block), at, payload->bytes };
+        at += payload->bytes;
+    }
+    blob_unref(block);
+}
+
+/* After a sample was added. A large payload stays in its blob, and what was loose in front of it remains so. */
+static void gather(struct chunker *c)
+{
+    const bool is_large = last_sample(c)->payload.bytes >= FMP4_BLOCK_BYTES;
+    if (!is_large) {
+        c->loose_count++;
+        c->loose_bytes += last_sample(c)->payload.bytes;
+        if (c->loose_bytes < FMP4_BLOCK_BYTES) return;
+        make_block(c);
+    }
+    c->loose_count = c->loose_bytes = 0;
+}
+
 static bool append(struct chunker *c, const struct fmp4_sample *s)
 {
     if (c->sample_count >= SEGMENT_SAMPLES_MAX + 16 ||
@@ -232,6 +266,7 @@ static bool append(struct chunker *c, const struct fmp4_sample *s)
     c->samples[c->sample_count++] = *s;
     blob_ref(s->payload.blob);
     c->open_bytes += s->payload.bytes;
+    gather(c);
     return true;
 }
 

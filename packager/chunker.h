@@ -7,7 +7,11 @@
  * exactly as long as the target, and the next frame takes over the rest: its decode time moves, its presentation time does not.
  * Audio frames are never cut: each is independent, and so is each part of them.
  *
- * A part is finished as soon as one more nominal frame would not fit, not when the next one comes. */
+ * A part is finished as soon as one more nominal frame would not fit, not when the next one comes.
+ *
+ * Media is held for half a minute, packets for as long as they are on their way. Where a packet is small its payload moves into a block with
+ * its neighbours': a blob and a reference of its own would cost more memory than copying costs time, and the packets' blobs, freed
+ * and made again at once, stay in the processor's cache and leave no holes between what is held. */
 #ifndef WEIR_PACKAGER_CHUNKER_H
 #define WEIR_PACKAGER_CHUNKER_H
 
@@ -47,7 +51,8 @@ struct chunker {
     /* the open chunk */
     struct fmp4_sample *samples;
     size_t sample_count, sample_capacity, open_bytes;
-    int64_t frame_ticks; /* expected of the last sample */
+    size_t loose_count, loose_bytes; /* the last ones: their payloads are in small blobs of their own */
+    int64_t frame_ticks;             /* expected of the last sample */
     int64_t
         first_ticks; /* an independent part ends here already, so that those behind it fit into the GOP; 0: no plan */
 };

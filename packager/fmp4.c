@@ -12,7 +12,6 @@
 enum { TFHD_DEFAULT_BASE_IS_MOOF = 0x020000 };
 enum { TRUN_DATA_OFFSET = 0x1, TRUN_DURATION = 0x100, TRUN_SIZE = 0x200, TRUN_FLAGS = 0x400, TRUN_COMPOSITION = 0x800 };
 #define TRUN_ENTRY_BYTES 16
-#define SMALL_PAYLOAD_BYTES 1024
 #define HEADER_BYTES_MAX (256 + SEGMENT_SAMPLES_MAX * TRUN_ENTRY_BYTES)
 
 uint32_t fmp4_timescale(const struct codec_facts *facts)
@@ -74,34 +73,59 @@ static void write_header(struct byte_writer *w, uint32_t sequence, const struct 
     write_text(w, "mdat");
 }
 
-/* Audio frames and other small payloads are copied behind the header: a reference each would hold more memory than they do, in
- * the blob and the piece, and cost a writer more than the bytes. */
-static bool is_small(const struct fmp4_sample *s)
+/* Where the samples that adjoin in one blob from `from` on end; *bytes: of their payloads. */
+static size_t run_end(const struct fmp4_sample *samples, size_t count, size_t from, size_t *bytes)
 {
-    return s->payload.bytes <= SMALL_PAYLOAD_BYTES;
+    size_t end = from + 1;
+    *bytes = samples[from].payload.bytes;
+    for (; end < count; end++) {
+        const struct piece *last = &samples[end - 1].payload, *next = &samples[end].payload;
+        if (next->blob != last->blob || next->data != last->data + last->bytes) break;
+        *bytes += next->bytes;
+    }
+    return end;
 }
 
-/* Header and small payloads in one blob; pieces of it and of the large payloads in order. Returns how many. */
+/* Short runs are copied behind the header: a reference each would hold more memory than it is worth, in the blob and the piece, and
+ * cost a writer more than the bytes. */
+static bool is_short(size_t run_bytes)
+{
+    return run_bytes < FMP4_BLOCK_BYTES;
+}
+
+static size_t copied_bytes(const struct fmp4_sample *samples, size_t count)
+{
+    size_t sum = 0, run;
+    for (size_t i = 0; i < count;) {
+        i = run_end(samples, count, i, &run);
+        if (is_short(run)) sum += run;
+    }
+    return sum;
+}
+
+/* Header and short runs in one blob; pieces of it and of the long runs in order. Returns how many. */
 static size_t lay_out(const struct byte_writer *header, const struct fmp4_sample *samples, size_t count,
                       struct blob *own, struct piece *pieces)
 {
     uint8_t *at = blob_data(own);
-    size_t used = 1;
+    size_t used = 1, run;
     memcpy(at, header->data, header->bytes);
     pieces[0] = (struct piece){ own, at, header->bytes };
     at += header->bytes;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0, end; i < count; i = end) {
         struct piece *last = &pieces[used - 1];
-        if (!is_small(&samples[i])) {
-            pieces[used++] = samples[i].payload;
+        const struct piece *first = &samples[i].payload;
+        end = run_end(samples, count, i, &run);
+        if (!is_short(run)) {
+            pieces[used++] = (struct piece){ first->blob, first->data, run };
             continue;
         }
-        memcpy(at, samples[i].payload.data, samples[i].payload.bytes);
+        memcpy(at, first->data, run);
         if (last->blob == own)
-            last->bytes += samples[i].payload.bytes;
+            last->bytes += run;
         else
-            pieces[used++] = (struct piece){ own, at, samples[i].payload.bytes };
-        at += samples[i].payload.bytes;
+            pieces[used++] = (struct piece){ own, at, run };
+        at += run;
     }
     return used;
 }
@@ -112,10 +136,8 @@ struct frozen *fmp4_chunk_write(uint32_t sequence, const struct fmp4_sample *sam
     struct byte_writer w;
     byte_writer_init(&w, HEADER_BYTES_MAX);
     write_header(&w, sequence, samples, count, begins_segment);
-    size_t own_bytes = w.bytes;
-    for (size_t i = 0; i < count; i++) own_bytes += is_small(&samples[i]) ? samples[i].payload.bytes : 0;
     struct piece *pieces = w.failed ? NULL : malloc((count + 1) * sizeof *pieces);
-    struct blob *own = pieces ? blob_create(own_bytes) : NULL;
+    struct blob *own = pieces ? blob_create(w.bytes + copied_bytes(samples, count)) : NULL;
     struct frozen *chunk = NULL;
     if (own) {
         const size_t used = lay_out(&w, samples, count, own, pieces);

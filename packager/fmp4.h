@@ -21,7 +21,9 @@ struct fmp4_sample {
 uint32_t fmp4_timescale(const struct codec_facts *facts);
 /* ftyp and moov. NULL: no memory. */
 struct frozen *fmp4_init_write(const struct track *track);
-/* A CMAF chunk: moof and mdat, behind a styp where it begins a segment. Payloads are referenced, not copied, except small ones (audio frames).
+/* Payloads that adjoin in one blob over so many bytes are referenced; others are copied behind the header. */
+#define FMP4_BLOCK_BYTES (32 * 1024)
+/* A CMAF chunk: moof and mdat, behind a styp where it begins a segment.
  * tfdt is the first sample's dts; each next one must begin where the one before ends (asserted). sequence: of the moof, rising. NULL: no memory. */
 struct frozen *fmp4_chunk_write(uint32_t sequence, const struct fmp4_sample *samples, size_t count,
                                 bool begins_segment);

@@ -306,6 +306,72 @@ static void keyframes_begin_parts(void **state)
     chunker_deinit(&w.chunker);
 }
 
+#define BLOCK_FRAMES 60
+
+/* Of 2 to 8 kB, in a blob of its own, with bytes that tell it from the others; every twelfth is larger than a block. */
+static struct blob *frame_of(int n)
+{
+    const size_t bytes = n % 12 == 5 ? FMP4_BLOCK_BYTES + 100 : 2000 + (size_t)(n * 37 % 60) * 100;
+    struct blob *blob = blob_create(bytes);
+    for (size_t i = 0; i < bytes; i++) blob_data(blob)[i] = (uint8_t)((size_t)n * 7 + i);
+    return blob;
+}
+
+/* The payloads of a finished chunk are those of frames [first, first + count), behind moof and mdat's header. */
+static void check_payloads(const struct chunk *chunk, struct blob *const *frames, size_t first, size_t count)
+{
+    size_t payload_bytes = 0, at;
+    for (size_t i = first; i < first + count; i++) payload_bytes += blob_bytes(frames[i]);
+    uint8_t *body = malloc(frozen_bytes(chunk->body));
+    assert_int_equal(frozen_read(chunk->body, 0, body, frozen_bytes(chunk->body)), frozen_bytes(chunk->body));
+    at = frozen_bytes(chunk->body) - payload_bytes;
+    assert_memory_equal(body + at - 4, "mdat", 4);
+    for (size_t i = first; i < first + count; at += blob_bytes(frames[i++]))
+        assert_memory_equal(body + at, blob_data(frames[i]), blob_bytes(frames[i]));
+    free(body);
+}
+
+static bool has_piece_of(const struct frozen *body, const struct blob *blob)
+{
+    for (size_t i = 0; i < frozen_piece_count(body); i++) {
+        if (frozen_pieces(body)[i].blob == blob) return true;
+    }
+    return false;
+}
+
+/* Small payloads share blocks, large ones stay in the blob they came in; the bytes are the same. */
+static void small_payloads_share_blocks(void **state)
+{
+    struct chunker c = { .timescale = 0 };
+    struct blob *frames[BLOCK_FRAMES];
+    chunker_configure(&c, &(struct chunker_config){
+                              .timescale = 90000, .part_us = 500000, .longest_us = LONGEST_US, .is_video = true });
+    for (int n = 0; n < BLOCK_FRAMES; n++) {
+        frames[n] = frame_of(n);
+        const struct chunker_input input = { .sample = { .payload = { frames[n], blob_data(frames[n]),
+                                                                      blob_bytes(frames[n]) },
+                                                         .dts = 900000 + n * 3000,
+                                                         .duration = 3000,
+                                                         .is_sync = !n,
+                                                         .is_independent = !n },
+                                             .is_duration_known = true,
+                                             .may_jump = !n };
+        assert_true(chunker_push(&c, &input));
+    }
+    chunker_end_segment(&c, -1);
+    assert_int_equal(c.chunk_count, 4);
+    for (size_t i = 0; i < c.chunk_count; i++) {
+        check_payloads(&c.chunks[i], frames, i * 15, 15);
+        assert_true(frozen_piece_count(c.chunks[i].body) <= 6);
+        for (size_t n = 0; n < BLOCK_FRAMES; n++)
+            assert_int_equal(has_piece_of(c.chunks[i].body, frames[n]), n / 15 == i && n % 12 == 5);
+        frozen_unref(c.chunks[i].body);
+    }
+    chunker_begin_segment(&c);
+    for (size_t n = 0; n < BLOCK_FRAMES; n++) blob_unref(frames[n]);
+    chunker_deinit(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_late_or_early_frame_is_moved_to_its_place),
         cmocka_unit_test(a_hole_is_gaps),
         cmocka_unit_test(keyframes_begin_parts),
+        cmocka_unit_test(small_payloads_share_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
