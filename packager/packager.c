@@ -722,7 +722,8 @@ struct packet_sink *packager_create(struct live_edge *edge, const struct stream_
     struct ts_rendition *ts = ts_rendition_create(&ts_config);
     const struct rungs_owner owner = { .context = p,
                                        .make_rendition = make_rung_rendition,
-                                       .note_drop = note_rung_drop };
+                                       .note_drop = note_rung_drop,
+                                       .awaits_rungs = config->awaits_rungs };
     struct rungs *rungs = rungs_create(&owner);
     if (!p || !multivariant || !ts || !rungs) {
         rungs_destroy(rungs);

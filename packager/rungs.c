@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define LOG_MAX 256              /* cuts and eras: a rung that is further behind reads on without its packets */
+#define LOG_KEPT 64              /* for rungs that come later, where some are awaited */
+#define LOG_KEPT_UNAWAITED 8     /* where none are */
 #define PATIENCE_90K (8 * 90000) /* how far the stream may be past a cut that a rung has not reached */
 #define AUDIO_PATIENCE_90K (3 * 90000)
 #define SILENCE_US 8000000 /* the same when the stream stands still */
@@ -31,6 +33,7 @@ void rungs_destroy(struct rungs *r)
     if (!r) return;
     for (size_t i = 0; i < r->count; i++) rung_deinit(r, &r->items[i]);
     queue_deinit(&r->log);
+    free(r->items);
     free(r);
 }
 
@@ -135,7 +138,8 @@ static bool is_read_by_all(const struct rungs *r)
 static void note(struct rungs *r, const struct event *e)
 {
     /* rungs that come later begin with the oldest that is kept: some are, for them */
-    while (queue_count(&r->log) > LOG_MAX / 4 && is_read_by_all(r)) forget_oldest(r);
+    const size_t kept = r->count || r->owner.awaits_rungs ? LOG_KEPT : LOG_KEPT_UNAWAITED;
+    while (queue_count(&r->log) > kept && is_read_by_all(r)) forget_oldest(r);
     if (queue_count(&r->log) == LOG_MAX) forget_oldest(r);
     if (queue_give(&r->log, e)) return; /* no memory: the rungs' next segment is longer */
     for (size_t i = 0; i < r->count; i++) {
@@ -198,11 +202,12 @@ void rungs_note_era(struct rungs *r, const struct rung_era *era)
 
 void rungs_set(struct rungs *r, const struct packager_rung *rungs, size_t count)
 {
-    struct rung old[ARRAY_LEN(r->items)];
+    struct rung old[RUNGS_MAX];
     const size_t old_count = r->count;
-    memcpy(old, r->items, sizeof old);
-    bool is_kept[ARRAY_LEN(r->items)] = { false };
+    bool is_kept[RUNGS_MAX] = { false };
     assert(count <= PACKAGER_RUNGS_MAX);
+    if (!r->items && !(r->items = calloc(RUNGS_MAX, sizeof *r->items))) return;
+    memcpy(old, r->items, sizeof old);
     r->count = r->planned = count;
     for (size_t i = 0; i < count; i++) {
         struct rung *g = &r->items[i];
@@ -222,7 +227,7 @@ void rungs_set(struct rungs *r, const struct packager_rung *rungs, size_t count)
     /* those of an earlier plan count on with gaps, for whoever still watches them */
     for (size_t k = 0; k < old_count; k++) {
         if (is_kept[k]) continue;
-        if (old[k].rendition && r->count < ARRAY_LEN(r->items)) {
+        if (old[k].rendition && r->count < RUNGS_MAX) {
             old[k].is_planned = false;
             rung_drop_pending(r, &old[k]);
             r->items[r->count++] = old[k];

@@ -17,6 +17,7 @@ struct rungs_owner {
     /* msn: of its first segment. NULL: no memory. Its discontinuity and era are set by the caller. */
     struct rendition *(*make_rendition)(void *context, const char *name, enum edge_media media, uint64_t msn);
     void (*note_drop)(void *context, uint64_t frames);
+    bool awaits_rungs; /* some will be told of, perhaps after seconds: they begin with what was in between */
 };
 
 /* The stream's own video was cut here. */
@@ -39,7 +40,7 @@ struct rungs;
 
 struct rungs *rungs_create(const struct rungs_owner *owner); /* NULL: no memory */
 void rungs_destroy(struct rungs *r);                         /* NULL is fine */
-/* Those that were there and keep their name keep their rendition. */
+/* Those that were there and keep their name keep their rendition. Without memory there are none. */
 void rungs_set(struct rungs *r, const struct packager_rung *rungs, size_t count);
 void rungs_set_track(struct rungs *r, size_t rung, struct track *track);
 /* Where the stream itself stands. */

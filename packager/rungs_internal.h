@@ -6,6 +6,8 @@
 
 #include "rungs.h"
 
+#define RUNGS_MAX (PACKAGER_RUNGS_MAX * 2) /* planned, and of earlier plans */
+
 enum event_kind { EVENT_CUT = 1, EVENT_ERA, EVENT_BEGIN };
 struct event {
     enum event_kind kind;
@@ -34,7 +36,7 @@ struct rung {
 
 struct rungs {
     struct rungs_owner owner;
-    struct rung items[PACKAGER_RUNGS_MAX * 2]; /* the planned ones first; behind them those of earlier plans */
+    struct rung *items; /* RUNGS_MAX; the planned ones first, behind them those of earlier plans. NULL: no plan yet */
     size_t count, planned;
     struct queue log; /* struct event; its first has number `first` */
     uint64_t first;
