@@ -177,7 +177,7 @@ static bool announce_part(struct rendition *r, const struct chunk *chunk)
 {
     struct rendition_segment *s = &r->open;
     if (s->part_count == s->part_capacity) {
-        const uint32_t capacity = s->part_capacity ? s->part_capacity * 2 : 8;
+        const uint32_t capacity = s->part_capacity ? s->part_capacity * 2 : 4;
         struct edge_object *parts = realloc(s->parts, capacity * sizeof *parts);
         if (!parts) return false;
         s->parts = parts;
@@ -230,6 +230,17 @@ void rendition_end_part(struct rendition *r, int64_t next_dts)
 
 /* -- finished segments -- */
 
+/* It stays as it is from here on, for half a minute and more. */
+static void trim(struct rendition_segment *s)
+{
+    byte_writer_trim(&s->text.w);
+    if (!s->part_count || s->part_count == s->part_capacity) return;
+    struct edge_object *parts = realloc(s->parts, s->part_count * sizeof *parts);
+    if (!parts) return;
+    s->parts = parts;
+    s->part_capacity = s->part_count;
+}
+
 static void measure(struct rendition *r, const struct rendition_segment *s)
 {
     const uint64_t bytes = frozen_bytes(s->whole.body);
@@ -272,6 +283,7 @@ void rendition_cut(struct rendition *r, int64_t next_dts)
     chunker_begin_segment(c);
     playlist_write_segment_end(&s.text.w, s.whole.name, s.duration_us, !s.whole.body);
     if (s.whole.body) measure(r, &s);
+    trim(&s);
     rendition_keep(r, &s);
 }
 
@@ -282,6 +294,7 @@ void rendition_gap(struct rendition *r, uint64_t msn, int64_t duration_us, int64
     s.is_independent = true;
     r->foretells = false;
     playlist_write_segment_end(&s.text.w, s.whole.name, duration_us, true);
+    trim(&s);
     rendition_keep(r, &s);
 }
 

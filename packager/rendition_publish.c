@@ -125,6 +125,21 @@ static bool lists_parts_of(const struct rendition *r, const struct rendition_seg
     return s->part_count && edge_us(r) - (s->end_us - s->duration_us) <= target_us(r) * PART_TARGETS_LISTED;
 }
 
+/* A segment's parts are said again in each playlist for as long as they are listed, and then never. */
+static void forget_part_lines(struct rendition *r)
+{
+    for (size_t i = queue_count(&r->segments); i-- > 0;) {
+        struct rendition_segment *s = rendition_segment_at(r, i);
+        struct segment_text *t = &s->text;
+        if (!s->part_count || lists_parts_of(r, s)) continue;
+        if (t->parts_end == t->head_bytes) return; /* those before it were forgotten too */
+        memmove(t->w.data + t->head_bytes, t->w.data + t->parts_end, t->w.bytes - t->parts_end);
+        t->w.bytes -= t->parts_end - t->head_bytes;
+        t->parts_end = t->head_bytes;
+        byte_writer_trim(&t->w);
+    }
+}
+
 static void drop_old_parts(struct rendition *r)
 {
     const int64_t oldest_us = edge_us(r) - target_us(r) * (PART_TARGETS_LISTED + PART_TARGETS_KEPT);
@@ -399,6 +414,7 @@ enum weir_err rendition_publish(struct rendition *r, const struct playlist_repor
     /* nothing is told before a whole segment is there */
     if (!r->is_changed || !r->listed) return WEIR_OK;
     slide(r);
+    forget_part_lines(r);
     drop_old_parts(r);
     decide_independence(r);
     const enum weir_err err = bundle_kept(r);
