@@ -613,6 +613,7 @@ static void on_lost(struct packet_sink *sink)
     close_all(p);
     epoch_clock_lose(&p->epoch);
     packager_publish_changes(p);
+    packager_update_ts(p); /* what has left the playlists is not held by this one, while nothing comes */
 }
 
 static enum weir_err shelve_list(struct packager *p, const char *rendition)

@@ -279,6 +279,14 @@ static void slide(struct ts_rendition *t, const struct ts_sources *sources)
     }
 }
 
+/* The publisher is gone, and with its last segment another one has left the leader: no later one will push it out here. */
+static bool holds_what_left(const struct ts_rendition *t, const struct ts_sources *sources)
+{
+    const struct rendition *lead = leader(sources);
+    const struct ts_segment *oldest = queue_peek(&t->segments);
+    return lead && oldest && !rendition_is_open(lead) && oldest->msn < msn_at(lead, 0);
+}
+
 /* -- playlists -- */
 
 static void write_segment(struct byte_writer *w, const struct ts_rendition *t, const struct ts_segment *s)
@@ -418,6 +426,7 @@ void ts_rendition_update(struct ts_rendition *t, const struct ts_sources *source
     if (!t->next_msn) t->next_msn = first_msn(sources);
     if (!t->next_msn) return;
     for (; t->next_msn <= sources->decided_msn; t->next_msn++) add_segment(t, sources, t->next_msn);
+    t->is_changed |= holds_what_left(t, sources);
     if (!t->is_changed) return;
     const struct rendition *video = sources->video;
     t->opens_dependent = video && rendition_is_open(video) && !video->open.is_independent;
