@@ -267,7 +267,7 @@ enum weir_err flv_video_parse(const uint8_t *data, size_t bytes, struct flv_even
     return finish(&p, err, out, why);
 }
 
-static enum weir_err read_legacy_audio(struct parser *p, unsigned format)
+static enum weir_err read_legacy_audio(struct parser *p, unsigned format, bool is_stereo)
 {
     static const char *const names[16] = { "PCM",
                                            "ADPCM",
@@ -285,9 +285,16 @@ static enum weir_err read_legacy_audio(struct parser *p, unsigned format)
                                            NULL,
                                            NULL,
                                            "device sound" };
-    if (format != 10 && format != 2 && format != 14) {
+    static const enum media_codec codecs[16] = {
+        [2] = CODEC_MP3, [7] = CODEC_PCMA, [8] = CODEC_PCMU, [10] = CODEC_AAC, [14] = CODEC_MP3
+    };
+    const bool is_wide = codecs[format] && !codec_is_carried(codecs[format]) && is_stereo;
+    if (!codecs[format] || is_wide) {
         struct flv_event *e = add(p, FLV_UNSUPPORTED, 0);
-        if (e && names[format]) snprintf(e->what, sizeof e->what, "%s", names[format]);
+        if (e && is_wide)
+            snprintf(e->what, sizeof e->what, "G.711 in stereo");
+        else if (e && names[format])
+            snprintf(e->what, sizeof e->what, "%s", names[format]);
         if (e && !names[format]) snprintf(e->what, sizeof e->what, "sound format %u", format);
         return WEIR_OK;
     }
@@ -302,7 +309,7 @@ static enum weir_err read_legacy_audio(struct parser *p, unsigned format)
     }
     if (kind == FLV_FRAME && !byte_reader_left(&p->r)) kind = FLV_IGNORED;
     struct flv_event *e = add(p, kind, 0);
-    e->codec = format == 10 ? CODEC_AAC : CODEC_MP3;
+    e->codec = codecs[format];
     e->is_key = true;
     set_body(p, e, &p->r);
     return WEIR_OK;
@@ -314,6 +321,6 @@ enum weir_err flv_audio_parse(const uint8_t *data, size_t bytes, struct flv_even
     if (!bytes) return finish(&p, WEIR_OK, out, why);
     const unsigned head = read_u8(&p.r), format = head >> 4;
     p.packet_type = head & 0xF;
-    const enum weir_err err = format == 9 ? read_enhanced(&p, 0) : read_legacy_audio(&p, format);
+    const enum weir_err err = format == 9 ? read_enhanced(&p, 0) : read_legacy_audio(&p, format, head & 1);
     return finish(&p, err, out, why);
 }

@@ -275,7 +275,15 @@ static void on_config(void *context, enum media_codec codec, struct byte_span wi
 static void on_codec(void *context, enum media_codec codec)
 {
     struct rtmp_connection *c = context;
-    if (c->stream) stream_set_codec(c->stream, 0, codec);
+    if (!c->stream) return;
+    if (stream_takes_codec(c->stream, codec)) {
+        stream_set_codec(c->stream, 0, codec);
+        return;
+    }
+    char text[128];
+    snprintf(text, sizeof text, "The codec (%s) can only be played as something else, which `audio: auto` makes of it",
+             codec_name(codec));
+    refuse_codec(c, text);
 }
 
 static void on_frame(void *context, const struct rtmp_frame *frame)

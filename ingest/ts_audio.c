@@ -255,9 +255,10 @@ static void take_mpeg(struct ts_audio *a, struct byte_span frame)
 {
     struct mpeg_audio_header h;
     if (!mpeg_audio_header_read(frame, &h)) return;
-    if (h.layer != 3 && !a->is_told) refuse_layer(a, h.layer);
-    if (h.layer != 3) return;
-    set_codec(a, CODEC_MP3, h.sample_rate);
+    const bool is_taken = h.layer == 3 || (h.layer == 2 && a->out->takes_layer2);
+    if (!is_taken && !a->is_told) refuse_layer(a, h.layer);
+    if (!is_taken) return;
+    set_codec(a, h.layer == 3 ? CODEC_MP3 : CODEC_MP2, h.sample_rate);
     give_copy(a, frame, h.samples);
 }
 

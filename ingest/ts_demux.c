@@ -516,7 +516,7 @@ struct ts_demux *ts_demux_create(const struct ts_demux_config *config, const str
     struct ts_demux *d = calloc(1, sizeof *d);
     if (!d) return NULL;
     d->config = *config;
-    d->out = (struct ts_output){ .events = *events, .counters = counters };
+    d->out = (struct ts_output){ .events = *events, .counters = counters, .takes_layer2 = config->takes_layer2 };
     d->clock_pid = TS_PID_NULL;
     memset(d->slot_of, NO_SLOT, sizeof d->slot_of);
     if (!slot_add_sections(d, TS_PID_PAT, TS_SECTION_BYTES_MAX, take_pat)) {

@@ -182,7 +182,8 @@ struct ts_intake *ts_intake_create(struct stream *stream, struct counters *count
 {
     struct ts_intake *i = calloc(1, sizeof *i);
     if (!i) return NULL;
-    const struct ts_demux_config config = { .may_end_early = true };
+    const struct ts_demux_config config = { .may_end_early = true,
+                                            .takes_layer2 = stream_takes_codec(stream, CODEC_MP2) };
     const struct ts_demux_events events = {
         .context = i,
         .track = on_track,

@@ -16,6 +16,7 @@ struct ts_output {
     struct counters *counters;
     struct ts_demux_figures figures;
     uint32_t used_indexes[MEDIA_AUDIO + 1]; /* a bit per track that was announced */
+    bool takes_layer2;                      /* of the configuration */
     bool is_out_of_memory;                  /* something was dropped for it since the flag was cleared */
 };
 

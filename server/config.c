@@ -316,5 +316,6 @@ void config_policy(const struct config_path *path, struct stream_policy *policy)
         .on_damage = path->on_damage,
         .container = (enum stream_container)path->hls.container,
         .numbering = (enum stream_numbering)path->hls.numbering,
+        .makes_sound = config_audio_mode(path) != AUDIO_PASS && path->hls.container != CONTAINER_TS,
     };
 }

@@ -24,6 +24,7 @@ struct stream_ladder {
     struct ladder_mail *mail;
     bool makes_pictures; /* false: sound alone is made, or the ladder is over */
     bool has_video;      /* the stream carries some now */
+    uint32_t uncarried;  /* bit n: audio track n is nothing that the packager could show */
     uint32_t era;
     /* the plan as the packager knows it: pictures, and behind them sound */
     struct packager_rung rungs[PACKAGER_RUNGS_MAX];
@@ -240,10 +241,23 @@ static void take_sound(struct stream_ladder *s, const struct track_set *tracks)
     tell_rungs(s, true);
 }
 
+/* The packager is told of what HLS carries; of the rest only the coders are. */
+static void tell_tracks(struct stream_ladder *s, const struct track_set *tracks)
+{
+    struct track_set carried = *tracks; /* lent as they are */
+    s->uncarried = 0;
+    for (size_t i = 0; i < AUDIO_TRACKS_MAX; i++) {
+        if (!carried.audio[i] || codec_is_carried(track_facts(carried.audio[i])->codec)) continue;
+        carried.audio[i] = NULL;
+        s->uncarried |= 1u << i;
+    }
+    s->packager->tracks(s->packager, &carried);
+}
+
 static void on_tracks(struct packet_sink *sink, const struct track_set *tracks)
 {
     struct stream_ladder *s = (struct stream_ladder *)sink;
-    s->packager->tracks(s->packager, tracks);
+    tell_tracks(s, tracks);
     s->has_video = tracks->video != NULL;
     take_sound(s, tracks);
     if (!tracks->video) return;
@@ -261,7 +275,8 @@ static void on_era(struct packet_sink *sink, uint32_t era, int64_t start_90k, in
 static void on_push(struct packet_sink *sink, const struct media_packet *packet)
 {
     struct stream_ladder *s = (struct stream_ladder *)sink;
-    s->packager->push(s->packager, packet);
+    const bool is_carried = packet->kind == MEDIA_VIDEO || !(s->uncarried >> packet->track & 1);
+    if (is_carried) s->packager->push(s->packager, packet);
     if (packet->era != s->era) return;
     if (packet->kind == MEDIA_AUDIO)
         stream_sound_push(s->sound, packet);

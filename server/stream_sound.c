@@ -67,6 +67,7 @@ static void on_drained(void *context)
 /* Whether the track is played as it is. */
 static bool passes(const struct config_audio *c, enum media_codec codec)
 {
+    if (!codec_is_carried(codec)) return false;
     switch ((enum audio_mode)c->mode) {
     case AUDIO_AAC: return codec == CODEC_AAC;
     case AUDIO_OPUS: return codec == CODEC_OPUS;
@@ -99,7 +100,7 @@ static size_t choose(const struct stream_sound *s, const struct track_set *track
         const bool has_rungs = is_first;
         is_first = false;
         for (size_t k = 0; has_rungs && k < c->rung_count; k++) add(wanted, &count, tracks, i, &c->rungs[k]);
-        if (has_rungs ? c->has_source : passes(c, codec)) continue;
+        if (has_rungs ? c->has_source && codec_is_carried(codec) : passes(c, codec)) continue;
         *hidden |= 1u << i;
         if (has_rungs) continue;
         struct audio_rung_config rung = { .codec = c->mode == AUDIO_OPUS ? CODEC_OPUS : CODEC_AAC };

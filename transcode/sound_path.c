@@ -103,8 +103,9 @@ static bool set_extradata(AVCodecContext *c, const struct track *track)
 static enum weir_err open_decoder(struct sound_path *p, struct backend_error *error)
 {
     static const enum AVCodecID ids[] = {
-        [CODEC_AAC] = AV_CODEC_ID_AAC,   [CODEC_MP3] = AV_CODEC_ID_MP3, [CODEC_OPUS] = AV_CODEC_ID_OPUS,
-        [CODEC_FLAC] = AV_CODEC_ID_FLAC, [CODEC_AC3] = AV_CODEC_ID_AC3, [CODEC_EAC3] = AV_CODEC_ID_EAC3
+        [CODEC_AAC] = AV_CODEC_ID_AAC,   [CODEC_MP3] = AV_CODEC_ID_MP3,       [CODEC_OPUS] = AV_CODEC_ID_OPUS,
+        [CODEC_FLAC] = AV_CODEC_ID_FLAC, [CODEC_AC3] = AV_CODEC_ID_AC3,       [CODEC_EAC3] = AV_CODEC_ID_EAC3,
+        [CODEC_MP2] = AV_CODEC_ID_MP2,   [CODEC_PCMA] = AV_CODEC_ID_PCM_ALAW, [CODEC_PCMU] = AV_CODEC_ID_PCM_MULAW,
     };
     const struct codec_facts *facts = track_facts(p->source);
     const AVCodec *codec = avcodec_find_decoder(ids[facts->codec]);
@@ -119,6 +120,7 @@ static enum weir_err open_decoder(struct sound_path *p, struct backend_error *er
     }
     c->pkt_timebase = (AVRational){ 1, (int)facts->sample_rate };
     c->sample_rate = (int)facts->sample_rate;
+    av_channel_layout_default(&c->ch_layout, (int)facts->channels);
     c->flags2 |= AV_CODEC_FLAG2_SKIP_MANUAL; /* what is heard when is the packets' to say, as it is for players */
     libav_log_capture();
     const int code = avcodec_open2(c, codec, NULL);

@@ -7,9 +7,10 @@
 static const struct codec_ops *ops_of(enum media_codec codec)
 {
     static const struct codec_ops *const rows[] = {
-        [CODEC_H264] = &avc_ops, [CODEC_HEVC] = &hevc_ops, [CODEC_AV1] = &av1_ops,   [CODEC_VP9] = &vp9_ops,
-        [CODEC_AAC] = &aac_ops,  [CODEC_MP3] = &mp3_ops,   [CODEC_OPUS] = &opus_ops, [CODEC_FLAC] = &flac_ops,
-        [CODEC_AC3] = &ac3_ops,  [CODEC_EAC3] = &eac3_ops,
+        [CODEC_H264] = &avc_ops,  [CODEC_HEVC] = &hevc_ops, [CODEC_AV1] = &av1_ops,   [CODEC_VP9] = &vp9_ops,
+        [CODEC_AAC] = &aac_ops,   [CODEC_MP3] = &mp3_ops,   [CODEC_OPUS] = &opus_ops, [CODEC_FLAC] = &flac_ops,
+        [CODEC_AC3] = &ac3_ops,   [CODEC_EAC3] = &eac3_ops, [CODEC_MP2] = &mp2_ops,   [CODEC_PCMA] = &pcma_ops,
+        [CODEC_PCMU] = &pcmu_ops,
     };
     assert((unsigned)codec < ARRAY_LEN(rows) && rows[codec]);
     return rows[codec];
@@ -28,6 +29,11 @@ const char *codec_name(enum media_codec codec)
 bool codec_needs_config(enum media_codec codec)
 {
     return ops_of(codec)->needs_config;
+}
+
+bool codec_is_carried(enum media_codec codec)
+{
+    return codec != CODEC_MP2 && codec != CODEC_PCMA && codec != CODEC_PCMU;
 }
 
 enum weir_err codec_copy_config(struct byte_span wire, struct blob **out, const char **why)

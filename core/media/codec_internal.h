@@ -20,7 +20,7 @@ struct codec_ops {
 };
 
 extern const struct codec_ops avc_ops, hevc_ops, av1_ops, vp9_ops, aac_ops, mp3_ops, opus_ops, flac_ops, ac3_ops,
-    eac3_ops;
+    eac3_ops, mp2_ops, pcma_ops, pcmu_ops;
 
 static inline enum weir_err codec_bad(enum weir_err err, const char **why, const char *text)
 {

@@ -1,4 +1,4 @@
-/* MPEG audio layer III: everything stands in each frame's header (ISO 11172-3, 2.4.1.3; 13818-3). */
+/* MPEG audio layers III and II: everything stands in each frame's header (ISO 11172-3, 2.4.1.3; 13818-3). */
 #include "codec_internal.h"
 
 #include <stdio.h>
@@ -48,36 +48,50 @@ bool mpeg_audio_header_read(struct byte_span in, struct mpeg_audio_header *out)
     return true;
 }
 
-static enum weir_err from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts, const char **why)
+static enum weir_err from_frame(unsigned layer, struct byte_span frame, struct blob **out, struct codec_facts *facts,
+                                const char **why)
 {
     struct mpeg_audio_header h;
     unsigned kbps;
-    if (!read_header(frame, &h, &kbps) || h.layer != 3)
-        return codec_bad(WEIR_MALFORMED, why, "the MP3 frame has no readable header");
+    if (!read_header(frame, &h, &kbps) || h.layer != layer)
+        return codec_bad(WEIR_MALFORMED, why,
+                         layer == 3 ? "the MP3 frame has no readable header" : "the MP2 frame has no readable header");
     struct blob *empty = blob_create(0);
     if (!empty) return WEIR_NOMEM;
     *facts = (struct codec_facts){
         .kind = MEDIA_AUDIO,
-        .codec = CODEC_MP3,
+        .codec = layer == 3 ? CODEC_MP3 : CODEC_MP2,
         .sample_rate = h.sample_rate,
         .channels = h.channels,
         .frame_samples = h.samples,
     };
-    snprintf(facts->codec_string, sizeof facts->codec_string, "mp4a.40.34");
+    snprintf(facts->codec_string, sizeof facts->codec_string, layer == 3 ? "mp4a.40.34" : "mp4a.40.33");
     *out = empty;
     return WEIR_OK;
+}
+
+static enum weir_err mp3_from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts,
+                                    const char **why)
+{
+    return from_frame(3, frame, out, facts, why);
+}
+
+static enum weir_err mp2_from_frame(struct byte_span frame, struct blob **out, struct codec_facts *facts,
+                                    const char **why)
+{
+    return from_frame(2, frame, out, facts, why);
 }
 
 static uint32_t samples(const struct codec_facts *facts, struct byte_span frame)
 {
     struct mpeg_audio_header h;
     unsigned kbps;
-    return read_header(frame, &h, &kbps) && h.layer == 3 ? h.samples : 0;
+    return read_header(frame, &h, &kbps) && h.layer == (facts->codec == CODEC_MP3 ? 3 : 2) ? h.samples : 0;
 }
 
 static enum weir_err describe(struct byte_span config, struct codec_facts *out, const char **why)
 {
-    return codec_bad(WEIR_UNSUPPORTED, why, "MP3 has no configuration; its frames say everything");
+    return codec_bad(WEIR_UNSUPPORTED, why, "MPEG audio has no configuration; its frames say everything");
 }
 
 const struct codec_ops mp3_ops = {
@@ -85,6 +99,15 @@ const struct codec_ops mp3_ops = {
     .name = "mp3",
     .needs_config = false,
     .describe = describe,
-    .from_frame = from_frame,
+    .from_frame = mp3_from_frame,
+    .samples = samples,
+};
+
+const struct codec_ops mp2_ops = {
+    .kind = MEDIA_AUDIO,
+    .name = "mp2",
+    .needs_config = false,
+    .describe = describe,
+    .from_frame = mp2_from_frame,
     .samples = samples,
 };

@@ -191,6 +191,11 @@ enum weir_err stream_set_config(struct stream *s, uint8_t track, enum media_code
     return err ? err : set_config_blob(s, track, codec, config, why);
 }
 
+bool stream_takes_codec(const struct stream *s, enum media_codec codec)
+{
+    return s->policy.makes_sound || codec_is_carried(codec);
+}
+
 void stream_set_codec(struct stream *s, uint8_t track, enum media_codec codec)
 {
     if (codec_kind(codec) != MEDIA_AUDIO) return; /* no video codec does without a configuration */

@@ -31,6 +31,7 @@ paths:
     thumbnails: 2s
 """
 RUNGS = ("video", "120p", "small")
+VIDEO_COPY = ("-c:v", "copy")
 CLIP_X264 = [*X264, "-g", "30", "-keyint_min", "30"]
 ALIVE = ("frames", "surfaces", "packets", "decoders", "scalers", "encoders", "threads")
 
@@ -220,8 +221,29 @@ class Ladder(unittest.TestCase):
                 self.assertEqual(server.get("/sound/x/thumb.jpg", {"If-None-Match": headers["etag"]})[0], 304)
                 self.assertLessEqual(server.counter("transcode_thumbnails"), 2)
 
-    def test_sound_alone_in_another_codec(self):
+    def test_sound_in_another_codec(self):
+        """Alone, and beside pictures where HLS does not carry what came."""
+        def look(server, name, encoder, wire):
+            with encoder, Check(server, name, 60) as check:
+                master = wait_for(f"the sound of {name}", lambda: (lambda text: "sound-0/" in text and text)(server.text(f"/live/{name}/index.m3u8") or ""), 30)
+                wait_segments(server, name, "sound-0", 3)
+                self.assertEqual(set(re.findall(r'CODECS="avc1\.\w+,([\w.]+)"', master)), {"mp4a.40.2"})
+                self.assertEqual(re.findall(r'TYPE=AUDIO.*URI="(\S+)/index.m3u8"', master), ["sound-0"])
+                self.assertEqual([t["codec"] for t in server.stream(name)["tracks"] if t["kind"] == "audio"], [wire])
+                check.end(early=True)
+
+        def left_out(server):
+            """Where nothing is made of it, it is named, and the pictures go on."""
+            with ffmpeg(server.srt("publish:plain/x"), *VIDEO_COPY, "-c:a", "mp2", inputs=[["-i", clip]], output=("-f", "mpegts")):
+                stream = wait_for("the stream", lambda: (lambda s: s and s["unsupported_tracks"] and s)(server.json("/api/v1/streams/plain/x")), 30)
+                self.assertIn("MP2", stream["unsupported_tracks"][0]["what"])
+                wait_for("its pictures", lambda: "video/index.m3u8" in (server.text("/plain/x/index.m3u8") or ""), 30)
+
         with Server(config=CONFIG) as server:
+            side_by_side(
+                lambda: look(server, "mp2", ffmpeg(server.srt("publish:live/mp2"), *VIDEO_COPY, "-c:a", "mp2", inputs=[["-i", clip]], output=("-f", "mpegts")), "mp2"),
+                lambda: look(server, "phone", ffmpeg(server.rtmp("phone"), *VIDEO_COPY, "-c:a", "pcm_alaw", "-ar", "8000", "-ac", "1", inputs=[["-i", clip]]), "pcma"),
+                lambda: left_out(server))
             with ffmpeg(server.rtmp("x").replace("/live/", "/sound/"), *AAC, inputs=[AUDIO]), Check(server, "../sound/x", 60) as check:
                 wait_for("three segments", lambda: len(re.findall("#EXTINF", server.text("/sound/x/sound-0/index.m3u8") or "")) > 3)
                 self.assertNotIn("audio/", server.text("/sound/x/index.m3u8"))

@@ -188,6 +188,13 @@ class Limits(unittest.TestCase):
                 self.assertEqual(server.counter(counter), 1, counter)
             self.assertIn('bad_message', server.log())
             publisher.close()
+            # taken in where something is made of it, which is said
+            publisher = Publisher(server.rtmp_port, name="cam")
+            publisher.tag(8, 0, b"\x72" + bytes(20))  # G.711
+            with self.assertRaises(Refused) as refused:
+                publisher.wait_for(b"never")
+            self.assertIn(b"audio: auto", refused.exception.args[0])
+            publisher.close()
 
     def test_silence_frees_the_name(self):
         clip = make_flv(seconds=1)  # before anybody is idle: it may take a while

@@ -87,7 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (bytes < 2) return 0;
     const unsigned options = data[0];
     const size_t piece = data[1] ? data[1] * 4u - 3 : bytes;
-    const struct ts_demux_config config = { .program_number = options & 3, .may_end_early = options & 4 };
+    const struct ts_demux_config config = { .program_number = options & 3,
+                                            .may_end_early = options & 4,
+                                            .takes_layer2 = options & 8 };
     const struct ts_demux_events events = {
         NULL, on_track, on_track, on_config, on_codec, on_frame, on_metadata, on_clock_break, on_problem,
     };

@@ -5,15 +5,22 @@
 #include <libavcodec/avcodec.h>
 #include <math.h>
 
-static struct track *track_of(enum media_codec codec, const AVCodecContext *c)
+static struct track *track_of(enum media_codec codec, const AVCodecContext *c, const struct media_packet *first)
 {
     struct blob *config = NULL;
     struct codec_facts facts;
     const char *why = "";
-    const struct byte_span extra = { c->extradata, (size_t)c->extradata_size };
-    assert_int_equal(codec_config_from_wire(codec, extra, &config, &why), WEIR_OK);
-    assert_int_equal(codec_describe(codec, (struct byte_span){ blob_data(config), blob_bytes(config) }, &facts, &why),
-                     WEIR_OK);
+    if (codec_needs_config(codec)) {
+        const struct byte_span extra = { c->extradata, (size_t)c->extradata_size };
+        assert_int_equal(codec_config_from_wire(codec, extra, &config, &why), WEIR_OK);
+        const struct byte_span mp4 = { blob_data(config), blob_bytes(config) };
+        assert_int_equal(codec_describe(codec, mp4, &facts, &why), WEIR_OK);
+    } else {
+        const struct byte_span frame = { first->payload.data, first->payload.bytes };
+        assert_int_equal(codec_config_from_frame(codec, frame, &config, &facts, &why), WEIR_OK);
+        assert_int_equal(facts.sample_rate, c->sample_rate);
+        assert_int_equal(facts.channels, c->ch_layout.nb_channels);
+    }
     struct track *t = track_create(&facts, config);
     blob_unref(config);
     return t;
@@ -35,7 +42,7 @@ static void take(struct clicks *s, AVCodecContext *c, AVPacket *p)
                                                             .payload = { b, blob_data(b), blob_bytes(b) },
                                                             .pts_samples = p->pts,
                                                             .pts_90k = p->pts * 90000 / s->rate,
-                                                            .samples = (uint32_t)c->frame_size };
+                                                            .samples = (uint32_t)p->duration };
         }
         av_packet_unref(p);
     }
@@ -48,25 +55,31 @@ void clicks_make(struct clicks *s, const char *encoder, enum media_codec codec, 
     AVPacket *p = av_packet_alloc();
     *s = (struct clicks){ .rate = rate };
     c->sample_rate = rate;
-    c->sample_fmt = codec == CODEC_OPUS ? AV_SAMPLE_FMT_FLT : AV_SAMPLE_FMT_FLTP;
+    c->sample_fmt = codec == CODEC_OPUS  ? AV_SAMPLE_FMT_FLT
+                    : codec == CODEC_AAC ? AV_SAMPLE_FMT_FLTP
+                                         : AV_SAMPLE_FMT_S16;
     c->time_base = (AVRational){ 1, rate };
     c->bit_rate = 96000 * channels;
     c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     av_channel_layout_default(&c->ch_layout, channels);
     assert_int_equal(avcodec_open2(c, e, NULL), 0);
-    for (int64_t at = 0; at < (int64_t)CLICKS_SECONDS * rate; at += c->frame_size) {
+    const int size = c->frame_size ? c->frame_size : 160; /* where any will do, 20 ms of a telephone */
+    for (int64_t at = 0; at < (int64_t)CLICKS_SECONDS * rate; at += size) {
         AVFrame *f = av_frame_alloc();
-        f->nb_samples = c->frame_size;
+        f->nb_samples = size;
         f->format = c->sample_fmt;
         f->sample_rate = rate;
         f->pts = at;
         av_channel_layout_copy(&f->ch_layout, &c->ch_layout);
         assert_int_equal(av_frame_get_buffer(f, 0), 0);
         const bool is_planar = av_sample_fmt_is_planar(c->sample_fmt);
-        for (int i = 0; i < c->frame_size * channels; i++) {
-            const int n = is_planar ? i % c->frame_size : i / channels;
-            float *to = (float *)f->extended_data[is_planar ? i / c->frame_size : 0];
-            to[is_planar ? n : i] = sample_at(at + n, rate);
+        for (int i = 0; i < size * channels; i++) {
+            const int n = is_planar ? i % size : i / channels;
+            void *to = f->extended_data[is_planar ? i / size : 0];
+            if (c->sample_fmt == AV_SAMPLE_FMT_S16)
+                ((int16_t *)to)[i] = (int16_t)(32767 * sample_at(at + n, rate));
+            else
+                ((float *)to)[is_planar ? n : i] = sample_at(at + n, rate);
         }
         assert_int_equal(avcodec_send_frame(c, f), 0);
         av_frame_free(&f);
@@ -74,7 +87,7 @@ void clicks_make(struct clicks *s, const char *encoder, enum media_codec codec, 
     }
     avcodec_send_frame(c, NULL);
     take(s, c, p);
-    s->track = track_of(codec, c);
+    s->track = track_of(codec, c, s->packets);
     av_packet_free(&p);
     avcodec_free_context(&c);
 }

@@ -29,6 +29,8 @@ struct ts_demux_config {
      * soon as it ends so. A multiplexer that then breaks its own habit costs one access unit cut short (counted, problem(), and never again for
      * that PID). False: always wait. */
     bool may_end_early;
+    /* MPEG audio layer II is given as well: something will be made of it. False: it is not carried. */
+    bool takes_layer2;
 };
 
 /* An elementary stream of the carried program. */

@@ -6,7 +6,7 @@
  *   HEVC  HEVCDecoderConfigurationRecord (8.3.3.1)                  OPUS  body of dOps (big endian, version 0)
  *   AV1   AV1CodecConfigurationRecord with one sequence header OBU  FLAC  STREAMINFO metadata block with its header
  *   VP9   VPCodecConfigurationRecord without the FullBox header     AC3   body of dac3     EAC3  body of dec3
- *   MP3   empty; the facts come from a frame
+ *   MP3, MP2, PCMA, PCMU   empty; the facts come from a frame
  * Pure; thread: the caller's. */
 #ifndef WEIR_MEDIA_CODEC_H
 #define WEIR_MEDIA_CODEC_H
@@ -29,6 +29,10 @@ enum media_codec {
     CODEC_FLAC,
     CODEC_AC3,
     CODEC_EAC3,
+    /* what HLS does not carry: taken in to be made into something else */
+    CODEC_MP2,  /* MPEG audio layer II */
+    CODEC_PCMA, /* G.711, 8 kHz, one channel */
+    CODEC_PCMU,
 };
 
 /* How a video frame may be entered. Only FRAME_IDR makes a segment independent (RFC 8216bis 4.4.2.1). */
@@ -61,7 +65,8 @@ struct codec_facts {
 
 enum media_kind codec_kind(enum media_codec codec);
 const char *codec_name(enum media_codec codec);  /* "h264", "aac", ... */
-bool codec_needs_config(enum media_codec codec); /* false for MP3, AC3, EAC3: a frame says it all */
+bool codec_needs_config(enum media_codec codec); /* false for MP3, AC3, EAC3 and the like: a frame says it all */
+bool codec_is_carried(enum media_codec codec);   /* by HLS; false: only what is made of it can be played */
 
 /* Reads an mp4-form configuration. WEIR_MALFORMED, WEIR_UNSUPPORTED, WEIR_LIMIT: *out is untouched and *why (may be NULL)
  * points to a short static text: what was wrong and what was expected. */

@@ -44,6 +44,7 @@ struct stream_policy {
     enum damage_policy on_damage;    /* 0: drop */
     enum stream_container container; /* 0: CMAF */
     enum stream_numbering numbering; /* 0: STREAM. EPOCH: segment_max_us is twice segment_us or more */
+    bool makes_sound;                /* of audio that HLS does not carry something is made that it does */
 };
 
 /* Takes a reference on `edge`. NULL: no memory. */
@@ -77,6 +78,8 @@ struct stream_frame {
  * start a new era. WEIR_MALFORMED, WEIR_UNSUPPORTED: nothing changed; *why says what was wrong. */
 WEIR_MUST_CHECK enum weir_err stream_set_config(struct stream *s, uint8_t track, enum media_codec codec,
                                                 struct byte_span wire_config, const char **why);
+/* Whether anything can come of it here: HLS carries it, or something is made of it. */
+bool stream_takes_codec(const struct stream *s, enum media_codec codec);
 /* For audio codecs that need no configuration: announces the codec; the facts come with the first frame. */
 void stream_set_codec(struct stream *s, uint8_t track, enum media_codec codec);
 /* What people are shown of an audio track. language: BCP 47 or ISO 639-2 ("eng"), name: any text; NULL or "": not said. Copied. */

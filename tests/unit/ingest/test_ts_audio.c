@@ -360,11 +360,14 @@ static void mpeg_audio(void **unused_state)
         size_t whole;
         const char *name; /* NULL: carried */
         uint64_t step;
+        bool takes_layer2;
     } cases[] = {
-        { "MPEG-1 layer III, 128 kbit/s, 44.1 kHz, padded", "fffb9264", 418, NULL, 2351 },
-        { "MPEG-2 layer III, 64 kbit/s, 24 kHz", "fff38440", 192, NULL, 2160 },
-        { "MPEG-1 layer II, 192 kbit/s, 48 kHz", "fffda404", 576, "MP2", 0 },
-        { "MPEG-1 layer I, 384 kbit/s, 48 kHz", "ffffc404", 384, "MP1", 0 },
+        { "MPEG-1 layer III, 128 kbit/s, 44.1 kHz, padded", "fffb9264", 418, NULL, 2351, false },
+        { "MPEG-2 layer III, 64 kbit/s, 24 kHz", "fff38440", 192, NULL, 2160, false },
+        { "MPEG-1 layer II, 192 kbit/s, 48 kHz", "fffda404", 576, "MP2", 0, false },
+        { "layer II where something is made of it", "fffda404", 576, NULL, 2160, true },
+        { "layer III there", "fffb9264", 418, NULL, 2351, true },
+        { "MPEG-1 layer I, 384 kbit/s, 48 kHz", "ffffc404", 384, "MP1", 0, false },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct scene s;
@@ -372,6 +375,7 @@ static void mpeg_audio(void **unused_state)
         static struct bytes b;
         print_message("%s\n", cases[i].what);
         tables(&s, i % 2 ? 0x04 : 0x03, "0a04 66726101");
+        s.config.takes_layer2 = cases[i].takes_layer2;
         b.bytes = 0;
         put_mpeg(&b, cases[i].head_hex, cases[i].whole, 1);
         put_mpeg(&b, cases[i].head_hex, cases[i].whole, 2);
@@ -379,7 +383,8 @@ static void mpeg_audio(void **unused_state)
         if (cases[i].name) {
             scene_expect(&s, "track 257 audio no: %s [fra] type 1\n", cases[i].name);
         } else {
-            scene_expect(&s, "track 257 audio 0 mp3 [fra] type 1\ncodec audio 0 mp3\n");
+            const char *codec = cases[i].head_hex[3] == 'd' ? "mp2" : "mp3";
+            scene_expect(&s, "track 257 audio 0 %s [fra] type 1\ncodec audio 0 %s\n", codec, codec);
             const uint64_t next = 90000 + cases[i].step;
             scene_expect_frame(&s, "audio", 0, 90000, 90000, b.data, cases[i].whole, "");
             scene_expect_frame(&s, "audio", 0, next, next, b.data + cases[i].whole, cases[i].whole, " untimed");

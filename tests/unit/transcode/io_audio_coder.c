@@ -201,6 +201,14 @@ static const struct {
       { .name = "low", .codec = CODEC_AAC, .bitrate_bps = 48000, .channels = 1, .sample_rate = 44100 } },
     { "AAC, 44.1 kHz, to AAC", "aac", CODEC_AAC, 44100, 1, { .name = "aac", .codec = CODEC_AAC } },
     { "Opus to AAC", "libopus", CODEC_OPUS, 48000, 2, { .name = "aac", .codec = CODEC_AAC } },
+    { "MP2 to AAC", "mp2", CODEC_MP2, 48000, 2, { .name = "aac", .codec = CODEC_AAC } },
+    { "G.711 A-law to AAC", "pcm_alaw", CODEC_PCMA, 8000, 1, { .name = "aac", .codec = CODEC_AAC } },
+    { "G.711 mu-law to AAC, 48 kHz",
+      "pcm_mulaw",
+      CODEC_PCMU,
+      8000,
+      1,
+      { .name = "aac", .codec = CODEC_AAC, .sample_rate = 48000 } },
 };
 
 static void clicks_are_heard_when_they_were(void **state)
