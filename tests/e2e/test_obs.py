@@ -41,17 +41,22 @@ def obs(home, address, key):
                                 env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 
+def key_of(server):
+    with open(os.path.join(server.state, "publish.key")) as file:
+        return file.read().strip()
+
+
 class Obs(unittest.TestCase):
-    def publish(self, address_of, key, name):
+    def publish(self, address_of, key, name, *settings):
         home = tempfile.mkdtemp(prefix="weir-obs-")
-        with Server() as server:
+        with Server(*settings) as server:
             address = address_of(server)
-            process = obs(home, address, key)
+            process = obs(home, address, key(server) if callable(key) else key)
             try:
                 wait_segments(server, name, "audio", 6, 90)
                 wait_segments(server, name, "video", 6, 90)
                 facts = server.stream(name)
-                print(f"{address} + {key!r}: {[t['codec_string'] for t in facts['tracks']]}, keyframes every {facts['keyframe_interval_ms']} ms, "
+                print(f"{address.split('?')[0]}: {[t['codec_string'] for t in facts['tracks']]}, keyframes every {facts['keyframe_interval_ms']} ms, "
                       f"forced cuts {facts['segments_forced']}, repairs {sum(facts['repairs'].values())}")
                 if address.startswith("srt"):
                     self.assertEqual(facts["transport"]["latency_ms"], 300, "OBS counts latency in microseconds")
@@ -81,6 +86,12 @@ class Obs(unittest.TestCase):
 
     def test_server_and_key(self):
         self.publish(lambda server: f"rtmp://127.0.0.1:{server.rtmp_port}/live", "studio", "studio")
+
+    def test_a_query_on_the_key(self):
+        self.publish(lambda server: f"rtmp://127.0.0.1:{server.rtmp_port}/live", lambda server: f"studio?key={key_of(server)}", "studio", "publish.access=key")
+
+    def test_a_query_on_the_server_half(self):
+        self.publish(lambda server: f"rtmp://127.0.0.1:{server.rtmp_port}/live?key={key_of(server)}", "studio", "studio", "publish.access=key")
 
     def test_everything_in_the_server_half(self):
         self.publish(lambda server: f"rtmp://127.0.0.1:{server.rtmp_port}/live/studio", "", "studio")
