@@ -41,12 +41,8 @@ static void drop_waiting_audio(struct packager *p, int64_t before_90k)
 {
     for (size_t i = 0; i < p->lane_count; i++) {
         const struct media_packet *head;
-        while ((head = queue_peek(&p->lanes[i].pending)) && head->pts_90k < before_90k) {
-            struct media_packet packet;
-            if (!queue_take(&p->lanes[i].pending, &packet)) break;
-            blob_unref(packet.payload.blob);
-            figure_add(&live_edge_figures(p->edge)->frames_dropped, 1);
-        }
+        while ((head = queue_peek(&p->lanes[i].pending)) && head->pts_90k < before_90k)
+            packager_take_pending(p, &p->lanes[i], false);
     }
     p->first_audio_90k = before_90k;
 }

@@ -1,4 +1,5 @@
-/* What the files of the packager share: packager.c cuts, packager_publish.c tells players. */
+/* What the files of the packager share: packager.c is the sink, packager_video.c and packager_audio.c take frames, packager_cut.c leads and
+ * cuts, packager_epoch.c numbers by epoch time, packager_renditions.c makes renditions, packager_publish.c tells players. */
 #ifndef WEIR_PACKAGER_PACKAGER_INTERNAL_H
 #define WEIR_PACKAGER_PACKAGER_INTERNAL_H
 
@@ -73,14 +74,61 @@ struct packager {
     int64_t wall_shift_us; /* by which times are later than the clock's, so that they do not go back behind the past */
 };
 
-/* Renditions by index: the stream's video, the audio tracks', the rungs'. NULL: not there. */
-size_t packager_rendition_count(const struct packager *p);
-struct rendition *packager_rendition_at(const struct packager *p, size_t index);
-struct rungs_stream packager_rungs_stream(const struct packager *p);
-/* What ended a segment of the leader is told to the others; its number is used. is_break: with an era. */
-void packager_share_cut(struct packager *p, const struct waiting_cut *cut, bool is_break);
 /* PROGRAM-DATE-TIME. */
 int64_t packager_wall_at(const struct packager *p, int64_t at_90k);
+
+#define CUTS_WAITING_MAX 64
+#define MSN_AHEAD_MAX 24 /* a burst may run ahead of the clock by this: three seconds' worth */
+
+static inline void packager_note_drop(struct packager *p, uint64_t frames)
+{
+    figure_add(&live_edge_figures(p->edge)->frames_dropped, frames);
+}
+
+/* -- packager_renditions.c -- */
+
+uint32_t packager_target_duration_s(const struct packager *p);
+/* msn: of its first segment. */
+struct rendition *packager_make_rendition(struct packager *p, const char *name, enum edge_media media, uint64_t msn);
+/* Sets the track that is valid now. NULL: no memory, no track. */
+struct rendition *packager_with_track(struct rendition *r, struct track *track);
+struct rendition *packager_ready_video(struct packager *p); /* made if it was not there; NULL as above */
+struct rendition *packager_ready_audio(struct packager *p, struct lane *lane);
+
+/* -- packager_cut.c: who leads, and the leader's cuts -- */
+
+/* How many more numbers may be used now: a restart begins with the clock's, which must be higher by then. */
+int64_t packager_numbers_left(const struct packager *p);
+void packager_open_segment(struct packager *p);
+/* Closes what a rendition has open as number msn, or puts a gap there. */
+void packager_close_segment(struct rendition *r, const struct waiting_cut *cut, int64_t next_dts);
+/* Cuts the leader's segment, should one be open. at_90k INT64_MAX: everything before a break. next: where its next sample will stand, or -1. */
+void packager_close_video(struct packager *p, int64_t at_90k, int64_t next_dts, bool is_forced);
+void packager_close_leader(struct packager *p, int64_t at_90k, int64_t next_samples);
+/* What ended a segment of the leader is told to the others; its number is used. is_break: with an era. */
+void packager_share_cut(struct packager *p, const struct waiting_cut *cut, bool is_break);
+/* The leading audio track goes as far as it has come, and the others follow. */
+void packager_lead(struct packager *p);
+bool packager_is_video_missing(const struct packager *p, int64_t audio_90k);
+bool packager_is_leader_missing(const struct packager *p, int64_t audio_90k);
+void packager_let_audio_lead(struct packager *p);
+void packager_change_leader(struct packager *p, struct lane *lane);
+
+/* -- packager_audio.c -- */
+
+void packager_take_audio(struct packager *p, const struct media_packet *packet);
+/* The track's oldest packet goes into its rendition, or is dropped and counted. */
+void packager_take_pending(struct packager *p, struct lane *lane, bool is_used);
+/* Ends the track's segment at its oldest cut, reached or not. */
+void packager_resolve_cut(struct packager *p, struct lane *lane);
+void packager_resolve_all_cuts(struct packager *p);
+/* As far as the leader's decisions allow; is_flush: nothing more comes. */
+void packager_advance_followers(struct packager *p, bool is_flush);
+void packager_lane_deinit(struct lane *lane);
+
+/* -- packager_video.c -- */
+
+void packager_take_video(struct packager *p, const struct media_packet *packet);
 
 /* -- packager_epoch.c: numbers from epoch time; without it they do nothing -- */
 
@@ -97,6 +145,12 @@ int64_t packager_end_90k(struct packager *p, int64_t pts_90k);
 /* No segment is open, and the segmenter has begun one at pts_90k: numbers up to its own become gaps. */
 void packager_reach_number(struct packager *p, int64_t pts_90k);
 
+/* -- packager_publish.c -- */
+
+/* Renditions by index: the stream's video, the audio tracks', the rungs'. NULL: not there. */
+size_t packager_rendition_count(const struct packager *p);
+struct rendition *packager_rendition_at(const struct packager *p, size_t index);
+struct rungs_stream packager_rungs_stream(const struct packager *p);
 /* What has changed by the packet at hand: each rendition once. */
 void packager_publish_changes(struct packager *p);
 void packager_update_multivariant(struct packager *p);
