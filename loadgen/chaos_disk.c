@@ -15,6 +15,7 @@
 #define PIECES_PER_TURN 64
 #define ASK_EVERY_US 500000
 #define ASK_TIMEOUT_US 3000000
+#define TOLD_US_MAX 60000000
 #define GAUGE "weir_dvr_failing"
 
 static void write_path(const char *folder, char out[CHAOS_URL_BYTES])
@@ -54,7 +55,8 @@ void chaos_disk_begin(struct chaos *c)
     char path[CHAOS_URL_BYTES];
     write_path(c->config.disk, path);
     c->disk.file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    c->disk.is_told = c->disk.is_now = c->disk.is_known = false;
+    c->disk.is_now = c->disk.is_known = false;
+    c->disk.told_us = 0;
     c->disk.ask_us = c->now_us;
     if (c->disk.file >= 0) return;
     chaos_say(c, "BROKEN", "disk", "%s: %s", path, strerror(errno));
@@ -93,8 +95,17 @@ void chaos_disk_answer(struct chaos *c, const struct http_result *r)
     const double failing = metrics_sum_of_all((const char *)r->body, r->bytes, GAUGE);
     c->disk.is_known = failing >= 0; /* false for a number that is not there */
     c->disk.is_now = failing > 0;
-    if (c->disk.is_now && !c->disk.is_told) chaos_say(c, "told", "disk", "the server says that it cannot write");
-    c->disk.is_told |= c->disk.is_now;
+    if (!c->disk.is_now || c->disk.told_us) return;
+    c->disk.told_us = c->now_us;
+    chaos_say(c, "told", "disk", "the server says that it cannot write, %.1f s from when it was full",
+              (double)(c->now_us - c->event_us) / 1e6);
+}
+
+bool chaos_disk_is_acting(const struct chaos *c)
+{
+    const int64_t since_us = c->now_us - c->event_us;
+    if (!c->disk.is_known) return since_us < c->event->us;
+    return c->disk.told_us ? c->now_us - c->disk.told_us < c->event->us : since_us < TOLD_US_MAX;
 }
 
 bool chaos_disk_is_back(const struct chaos *c)
@@ -108,11 +119,11 @@ bool chaos_disk_judge(struct chaos *c)
         chaos_say(c, "disk", "server", "it says nothing of its disk (%s), so that was not judged", GAUGE);
         return true;
     }
-    if (!c->disk.is_told)
+    if (!c->disk.told_us)
         chaos_say(c, "BROKEN", "server", "disk-full: it did not say that it cannot write (%s)", GAUGE);
     if (c->disk.is_now)
         chaos_say(c, "BROKEN", "server", "disk-full: it still cannot write, and there is room (%s)", GAUGE);
-    const bool is_good = c->disk.is_told && !c->disk.is_now;
+    const bool is_good = c->disk.told_us && !c->disk.is_now;
     c->faults += !is_good;
     return is_good;
 }

@@ -74,10 +74,11 @@ struct chaos {
     bool has_before;
     uint64_t dropped_before;
     struct chaos_disk {
-        int file;             /* that fills it; -1: none */
-        int64_t ask_us;       /* when the server is asked next whether it knows */
-        bool is_told, is_now; /* it said so since the event; it says so now */
-        bool is_known;        /* it has a gauge for it */
+        int file;        /* that fills it; -1: none */
+        int64_t ask_us;  /* when the server is asked next whether it knows */
+        int64_t told_us; /* when it said so since the event; 0: not yet */
+        bool is_now;     /* it says so now */
+        bool is_known;   /* it has a gauge for it */
     } disk;
     /* of all */
     uint32_t events_good, events_bad, faults;
@@ -100,6 +101,8 @@ bool chaos_size_is_back(struct chaos *c, struct server_size *now);
 bool chaos_disk_check(const char *folder, char *why, size_t why_bytes);
 void chaos_disk_begin(struct chaos *c);
 void chaos_disk_turn(struct chaos *c); /* takes what the server has given up; asks the server */
+/* Until it was full for as long as the event says, from when the server said so: first it gives up what is old. */
+bool chaos_disk_is_acting(const struct chaos *c);
 void chaos_disk_end(struct chaos *c);
 void chaos_disk_answer(struct chaos *c, const struct http_result *r);
 bool chaos_disk_is_back(const struct chaos *c); /* the server says so, or says nothing of disks */

@@ -123,7 +123,7 @@ static struct chaos_event draw_event(enum chaos_kind kind, const struct chaos_pl
     case CHAOS_JUMP: e.us = jumps_s[draw(state) % ARRAY_LEN(jumps_s)] * SECOND_US; break;
     case CHAOS_CLIFF: e.victim = (uint32_t)(draw(state) % ARRAY_LEN(cliffs)); break;
     case CHAOS_NETWORK: e.us = 8 * SECOND_US; break;
-    case CHAOS_DISK: e.us = 12 * SECOND_US; break;
+    case CHAOS_DISK: e.us = 5 * SECOND_US; break;
     case CHAOS_SLOW:
     case CHAOS_LEAVE:
         e.us = 5 * SECOND_US;

@@ -296,6 +296,7 @@ static bool is_acting(const struct chaos *c)
     const int64_t since_us = c->now_us - c->event_us;
     if (c->event->kind == CHAOS_FLAP)
         return c->flaps_done < c->event->count && since_us < c->event->count * FLAP_CYCLE_US_MAX;
+    if (c->event->kind == CHAOS_DISK) return chaos_disk_is_acting(c);
     return since_us < chaos_event_lasts_us(c->event);
 }
 
