@@ -35,6 +35,7 @@ struct engine {
     struct picture_path path;
     bool has_plan;
     struct admission_ticket ticket;
+    int64_t asked_us;   /* for the ticket, last */
     uint32_t unsettled; /* pictures until its memory is taken; 0: it is */
     struct keyframe_plan keys;
     struct shed shed;
@@ -184,6 +185,30 @@ static void look_at_ticket(struct engine *e, const struct ladder_plan *plan)
                   t->level);
 }
 
+static struct admission_wish wish_of(const struct engine *e)
+{
+    const struct ladder_shared *s = e->shared;
+    return (struct admission_wish){ .plan = &e->path.plan,
+                                    .source = &e->path.source,
+                                    .backend = s->backend,
+                                    .must_be_gpu = s->options.requires_gpu,
+                                    .kept_us = s->options.kept_us };
+}
+
+/* A ladder that did not fit asks again from time to time, unless it is short of breath as it is; longer apart where climbing did not last. */
+static void ask_again(struct engine *e, int64_t now_us)
+{
+    struct transcoder *t = e->shared->transcoder;
+    const int64_t wait_us = transcoder_ask_again_us(t) * e->shed.patience_us / SHED_PATIENCE_US;
+    if (!e->ticket.level || e->shed.level != e->shed.level_min || now_us - e->asked_us < wait_us) return;
+    const struct admission_wish wish = wish_of(e);
+    e->asked_us = now_us;
+    if (!transcoder_readmit(t, &wish, &e->ticket)) return;
+    e->unsettled = SETTLED_FRAMES;
+    shed_admit(&e->shed, e->ticket.level, now_us);
+    log_event(LOG_TRANSCODE, LOG_INFO, e->shared->name, "ladder_admitted", "level=%u", e->ticket.level);
+}
+
 static void use_plan(struct engine *e, const struct ladder_plan *plan, const struct ladder_source *source)
 {
     struct ladder_shared *s = e->shared;
@@ -198,13 +223,10 @@ static void use_plan(struct engine *e, const struct ladder_plan *plan, const str
         drop_plan(e, true);
         picture_path_init(&e->path, s, plan, source);
         e->has_plan = true;
-        const struct admission_wish wish = { .plan = plan,
-                                             .source = source,
-                                             .backend = s->backend,
-                                             .must_be_gpu = s->options.requires_gpu,
-                                             .kept_us = s->options.kept_us };
+        const struct admission_wish wish = wish_of(e);
         e->ticket = s->options.is_unbounded ? (struct admission_ticket){ .level = 0 }
                                             : transcoder_admit(s->transcoder, &wish);
+        e->asked_us = clock_now_us();
         e->unsettled = SETTLED_FRAMES;
         look_at_ticket(e, plan);
         shed_init(&e->shed, plan, e->ticket.level, clock_now_us());
@@ -289,7 +311,10 @@ static void look_around(struct engine *e)
     e->dropped_seen = dropped;
     if (e->shared->options.is_unbounded) return;
     const enum shed_step step = shed_read(&e->shed, &reading);
-    if (step == SHED_STAY) return;
+    if (step == SHED_STAY) {
+        if (!reading.has_overflowed) ask_again(e, now_us);
+        return;
+    }
     count(e, step == SHED_DOWN ? FIGURE_SHED_DOWN : FIGURE_SHED_UP, 1);
     log_event(LOG_TRANSCODE, step == SHED_DOWN ? LOG_WARN : LOG_INFO, e->shared->name,
               step == SHED_DOWN ? "shed" : "recovered", "level=%u backlog_ms=%lld busy_percent=%u", e->shed.level,

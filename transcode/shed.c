@@ -5,7 +5,6 @@
 #define HIGH_US 700000    /* a backlog that a short stall does not leave */
 #define LOW_US 150000     /* and one that is no backlog */
 #define SETTLE_US 2000000 /* until a step shows its effect */
-#define PATIENCE_US 10000000
 #define PATIENCE_US_MAX (120 * 1000000LL)
 #define RELAPSE_US 30000000 /* climbing that lasted less than this was a mistake */
 #define BUSY_PERCENT_MAX 70 /* above this a step up would not last */
@@ -23,7 +22,7 @@ uint32_t shed_level_last(const struct ladder_plan *plan)
 
 void shed_init(struct shed *s, const struct ladder_plan *plan, uint32_t level_min, int64_t now_us)
 {
-    *s = (struct shed){ .moved_us = now_us, .calm_us = -1, .patience_us = PATIENCE_US };
+    *s = (struct shed){ .moved_us = now_us, .calm_us = -1, .patience_us = SHED_PATIENCE_US };
     shed_replan(s, plan, level_min);
 }
 
@@ -33,6 +32,13 @@ void shed_replan(struct shed *s, const struct ladder_plan *plan, uint32_t level_
     s->level_min = level_min < s->level_last ? level_min : s->level_last;
     if (s->level > s->level_last) s->level = s->level_last;
     if (s->level < s->level_min) s->level = s->level_min;
+}
+
+void shed_admit(struct shed *s, uint32_t level_min, int64_t now_us)
+{
+    s->level = s->level_min = level_min;
+    s->moved_us = s->climbed_us = now_us;
+    s->calm_us = -1;
 }
 
 static enum shed_step step_down(struct shed *s, int64_t now_us)
@@ -63,7 +69,7 @@ enum shed_step shed_read(struct shed *s, const struct shed_reading *r)
 {
     if (s->climbed_us && r->now_us - s->climbed_us >= RELAPSE_US) {
         s->climbed_us = 0; /* it lasted */
-        s->patience_us = PATIENCE_US;
+        s->patience_us = SHED_PATIENCE_US;
     }
     if (r->has_overflowed || r->backlog_us > HIGH_US) return step_down(s, r->now_us);
     if (r->backlog_us <= LOW_US && r->busy_percent <= BUSY_PERCENT_MAX) return step_up(s, r->now_us);

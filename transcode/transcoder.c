@@ -14,6 +14,8 @@
 #include "memory_room.h"
 #include "probe.h"
 
+#define ASK_AGAIN_US 10000000
+#define AIRY_PERCENT 90 /* of the budget: what may be taken by who was there without it */
 #define SHARE_PERCENT 80
 #define MEMORY_PERCENT 90 /* the rest is for what else grows: windows, connections, the kernel's own */
 
@@ -37,6 +39,7 @@ struct transcoder {
     struct admission admission;
     const char *memory_root;
     uint64_t memory_promised; /* to ladders that have not taken it yet */
+    int64_t ask_again_us;
     uint32_t threads;
 };
 
@@ -56,6 +59,7 @@ enum weir_err transcoder_create(struct transcoder **out, const struct transcoder
     admission_init(&t->admission, cores, share / 100.0);
     t->devices = config->devices;
     t->memory_root = config->memory_root ? config->memory_root : "";
+    t->ask_again_us = config->ask_again_us ? config->ask_again_us : ASK_AGAIN_US;
     pthread_mutex_init(&t->lock, NULL);
     pthread_mutex_init(&t->probing, NULL);
     pthread_condattr_t attributes;
@@ -369,6 +373,42 @@ struct admission_ticket transcoder_admit(struct transcoder *t, const struct admi
     t->memory_promised += ticket.memory_bytes;
     pthread_mutex_unlock(&t->lock);
     return ticket;
+}
+
+bool transcoder_readmit(struct transcoder *t, const struct admission_wish *w, struct admission_ticket *ticket)
+{
+    const uint32_t last = shed_level_last(w->plan);
+    const uint64_t left = memory_left(t->memory_root);
+    pthread_mutex_lock(&t->lock);
+    const struct admission_card card = card_for(t, w);
+    const uint64_t held = ticket->level > last ? 0
+                                               : admission_memory(w->plan, w->source, card, ticket->level, w->kept_us);
+    struct admission airy = t->admission;
+    airy.capacity *= AIRY_PERCENT / 100.0;
+    airy.used -= ticket->cores;
+    uint32_t level = admission_level(&airy, w->plan, w->source, card);
+    uint64_t more = 0;
+    for (; level < ticket->level; level++) {
+        const uint64_t wanted = admission_memory(w->plan, w->source, card, level, w->kept_us);
+        more = wanted > held ? wanted - held : 0;
+        if (t->memory_promised + more <= left / 100 * AIRY_PERCENT) break;
+    }
+    const bool is_better = level < ticket->level && level <= last;
+    if (is_better) {
+        admission_return(&t->admission, ticket->cores);
+        ticket->cores = admission_cost(&t->admission, w->plan, w->source, card, level);
+        admission_book(&t->admission, ticket->cores);
+        ticket->memory_bytes += more;
+        t->memory_promised += more;
+        ticket->level = level;
+    }
+    pthread_mutex_unlock(&t->lock);
+    return is_better;
+}
+
+int64_t transcoder_ask_again_us(const struct transcoder *t)
+{
+    return t->ask_again_us;
 }
 
 void transcoder_settle(struct transcoder *t, struct admission_ticket *ticket)

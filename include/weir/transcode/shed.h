@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <weir/transcode/ladder_plan.h>
 
+#define SHED_PATIENCE_US 10000000 /* of calm, at first */
+
 struct shed {
     uint32_t level, level_min /* admission's: not climbed above */, level_last;
     int64_t moved_us;    /* of the last step, either way */
@@ -37,6 +39,8 @@ uint32_t shed_level_last(const struct ladder_plan *plan);
 void shed_init(struct shed *s, const struct ladder_plan *plan, uint32_t level_min, int64_t now_us);
 /* The plan changed: levels are kept as far as they exist. */
 void shed_replan(struct shed *s, const struct ladder_plan *plan, uint32_t level_min);
+/* Admission has found room for a lower level: there at once, as a ladder that begins is. Should it not last, it is a climb that did not. */
+void shed_admit(struct shed *s, uint32_t level_min, int64_t now_us);
 enum shed_step shed_read(struct shed *s, const struct shed_reading *reading);
 
 /* What a level means for one encoded rung. */

@@ -22,6 +22,7 @@ struct transcoder_config {
     uint32_t share_percent;  /* of them, that ladders may use together; 0: 80 */
     uint64_t devices;        /* bits of the GPUs that may be used, by number; 0: all */
     const char *memory_root; /* where /proc and /sys are, for tests; NULL: here. Lent, outlives it */
+    int64_t ask_again_us;    /* how long a ladder that did not fit waits before it asks again; 0: ten seconds */
 };
 
 WEIR_MUST_CHECK enum weir_err transcoder_create(struct transcoder **out, const struct transcoder_config *config);
@@ -84,6 +85,10 @@ struct admission_wish {
     int64_t kept_us; /* how long what comes out is kept */
 };
 struct admission_ticket transcoder_admit(struct transcoder *t, const struct admission_wish *wish);
+/* Whether a ladder that did not fit as a whole fits better now, with some air, so that two do not take turns: then the ticket is one for a
+ * lower level. Ask no sooner than transcoder_ask_again_us after the last time. */
+bool transcoder_readmit(struct transcoder *t, const struct admission_wish *wish, struct admission_ticket *ticket);
+int64_t transcoder_ask_again_us(const struct transcoder *t);
 /* The ladder has been at work for a while: its memory is counted by the kernel now. */
 void transcoder_settle(struct transcoder *t, struct admission_ticket *ticket);
 void transcoder_leave(struct transcoder *t, const struct admission_ticket *ticket);

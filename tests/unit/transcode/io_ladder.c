@@ -417,6 +417,25 @@ static bool are_all_absent(const struct ladder_run *r)
     return r->plans > 0;
 }
 
+/* How many ladders of the same kind are let in before one has to stay outside; it is among them. */
+static size_t take_all_room(struct transcoder *t, const struct ladder_options *options, struct admission_ticket *taken,
+                            size_t room)
+{
+    const struct ladder_source source = {
+        .codec = CODEC_H264, .width = plain.width, .height = plain.height, .fps_num = 30, .fps_den = 1, .bit_depth = 8
+    };
+    struct ladder_plan plan;
+    const struct admission_wish wish = { .plan = &plan, .source = &source, .backend = "auto" };
+    const char *why = "";
+    size_t count = 0;
+    assert_int_equal(ladder_plan_make(&options->config, &source, &plan, &why), WEIR_OK);
+    do {
+        assert_true(count < room);
+        taken[count] = transcoder_admit(t, &wish);
+    } while (taken[count++].level < shed_level_last(&plan));
+    return count;
+}
+
 /* A machine whose budget is taken: nothing is encoded, and it is said of every rung; with room, the next publisher has them all. */
 static void a_ladder_without_room_is_asked_again(void **state)
 {
@@ -426,21 +445,10 @@ static void a_ladder_without_room_is_asked_again(void **state)
     struct ladder_options options = three_rungs;
     struct ladder_run run;
     struct film film;
-    size_t count = 0;
     options.is_unbounded = false;
     film_make(&film, &plain);
     assert_int_equal(transcoder_create(&full, &config), WEIR_OK);
-    const struct ladder_source source = {
-        .codec = CODEC_H264, .width = plain.width, .height = plain.height, .fps_num = 30, .fps_den = 1, .bit_depth = 8
-    };
-    struct ladder_plan plan;
-    const struct admission_wish wish = { .plan = &plan, .source = &source, .backend = "auto" };
-    const char *why = "";
-    assert_int_equal(ladder_plan_make(&options.config, &source, &plan, &why), WEIR_OK);
-    do {
-        assert_true(count < ARRAY_LEN(taken));
-        taken[count] = transcoder_admit(full, &wish);
-    } while (taken[count++].level < shed_level_last(&plan));
+    size_t count = take_all_room(full, &options, taken, ARRAY_LEN(taken));
     ladder_run_start(&run, full, &options);
     ladder_run_push(&run, &film, 0, 60, NULL);
     ladder_run_wait(&run, are_all_absent, "every rung to be said absent");
@@ -461,11 +469,49 @@ static void a_ladder_without_room_is_asked_again(void **state)
     film_free(&film);
 }
 
+/* Nor does it have to wait for the publisher to come again: it asks from time to time, and its rungs join. */
+static void a_ladder_without_room_joins_when_there_is(void **state)
+{
+    const struct transcoder_config config = { .cores = 1, .share_percent = 10, .ask_again_us = 200000 };
+    struct transcoder *full;
+    struct admission_ticket taken[256];
+    struct ladder_options options = three_rungs;
+    struct ladder_run run;
+    struct film film;
+    options.is_unbounded = false;
+    film_make(&film, &plain);
+    assert_int_equal(transcoder_create(&full, &config), WEIR_OK);
+    const size_t count = take_all_room(full, &options, taken, ARRAY_LEN(taken));
+    ladder_run_start(&run, full, &options);
+    ladder_run_push_live(&run, &film, 0, 30, 100);
+    ladder_run_wait(&run, are_all_absent, "every rung to be said absent");
+    assert_int_equal(run.outputs, 0);
+
+    for (size_t i = 0; i < count; i++) transcoder_leave(full, &taken[i]);
+    /* again and again, until it has asked */
+    for (int i = 0; i < 40 && !ladder_run_rung(&run, "third")->count; i++) {
+        run.era_shift_90k += film.packets[30].dts_90k - film.packets[0].dts_90k;
+        ladder_run_push_live(&run, &film, 0, 30, 100);
+    }
+    ladder_run_drain(&run);
+    assert_int_equal(run.plans, 1);
+    assert_int_equal(transcode_read(ladder_figures(run.ladder), FIGURE_SHED_LEVEL), 0);
+    const struct run_rung *half = ladder_run_rung(&run, "half");
+    assert_true(half->count > 0 && half->count % 30 == 0);
+    assert_int_equal(half->packets[0].access, FRAME_IDR);
+    assert_int_equal(
+        (half->packets[0].pts_90k - film.packets[0].pts_90k) % (film.packets[30].pts_90k - film.packets[0].pts_90k), 0);
+    ladder_run_end(&run);
+    assert_true(transcoder_destroy(full, 10000000));
+    film_free(&film);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keyframes_are_the_sources_in_every_rung),
         cmocka_unit_test(a_ladder_without_room_is_asked_again),
+        cmocka_unit_test(a_ladder_without_room_joins_when_there_is),
         cmocka_unit_test(what_is_missing_shifts_nothing),
         cmocka_unit_test(without_a_source_rung_the_cadence_is_stream_time),
         cmocka_unit_test(a_new_track_and_a_lost_publisher),

@@ -207,6 +207,21 @@ static void memory_is_known_beforehand(void **state)
     assert_true(normal > 163 * MIB && normal < 260 * MIB); /* 163 MiB seen */
 }
 
+/* Room that admission found is taken at once; where it was none after all, the way up is twice as long. */
+static void admitted_later(void **state)
+{
+    const struct ladder_plan plan = make_plan(CODEC_H264);
+    struct shed s;
+    shed_init(&s, &plan, shed_level_last(&plan) + 1, 0);
+    assert_int_equal(s.level, shed_level_last(&plan));
+    const int64_t patience_us = s.patience_us;
+    shed_admit(&s, 1, 20000000);
+    assert_int_equal(s.level, 1);
+    assert_int_equal(shed_read(&s, &(struct shed_reading){ .now_us = 25000000, .has_overflowed = true }), SHED_DOWN);
+    assert_int_equal(s.level, 2);
+    assert_int_equal(s.patience_us, 2 * patience_us);
+}
+
 static void presets_have_an_order(void **state)
 {
     assert_int_equal(preset_speed_from("veryfast"), PRESET_VERYFAST);
@@ -240,6 +255,7 @@ int main(void)
         cmocka_unit_test(what_a_card_does_costs_no_cores),
         cmocka_unit_test(what_fits_is_learnt),
         cmocka_unit_test(memory_is_known_beforehand),
+        cmocka_unit_test(admitted_later),
         cmocka_unit_test(presets_have_an_order),
         cmocka_unit_test(silence_with_work_is_noticed),
     };
