@@ -181,7 +181,7 @@ static void take_tags(struct ts_rendition *t, struct recipe *r, struct ts_mux_se
     struct ts_mux_tag tag;
     const size_t waiting = queue_count(&t->tags);
     find_span(segment, &start_90k, &end_90k);
-    if (!waiting || !(r->tags = malloc(waiting * sizeof *r->tags))) return;
+    if (!waiting || !(r->tags = calloc(waiting, sizeof *r->tags))) return;
     for (size_t i = 0; i < waiting && queue_take(&t->tags, &tag); i++) {
         if (tag.pts_90k < start_90k) tag.pts_90k = start_90k;
         if (tag.pts_90k < end_90k)
