@@ -79,13 +79,14 @@ static void forget_past(struct rendition *r)
     while (past_count(&r->past)) drop_from_front(r);
 }
 
-/* false: it is to stay in memory. */
-static bool hand_over_oldest(struct rendition *r)
+/* false: it is to stay in memory. is_overdue: it has waited for the disk for as long as anything may; one that stands still must not keep
+ * more and more in memory. */
+static bool hand_over_oldest(struct rendition *r, bool is_overdue)
 {
     const struct rendition_segment *s = rendition_segment_at(r, 0);
     const enum shelf_fate fate = s->whole.body ? fate_of(r, r->config.run_id, s->msn) : SHELF_KEPT;
     const bool is_crowded = r->listed >= WINDOW_SEGMENTS_MAX;
-    if ((fate == SHELF_WAITING || s->parts) && !is_crowded) return false;
+    if (((fate == SHELF_WAITING && !is_overdue) || s->parts) && !is_crowded) return false;
     if (past_count(&r->past) == DVR_SEGMENTS_MAX) drop_from_front(r);
     if (move_oldest(r, s, fate != SHELF_KEPT)) {
         forget_past(r);
@@ -112,7 +113,8 @@ void rendition_slide_into_past(struct rendition *r, int64_t memory_us)
 {
     while (r->listed > MEMORY_SEGMENTS_MIN) {
         const int64_t rest_us = rendition_listed_us(r) - rendition_segment_at(r, 0)->duration_us;
-        if ((r->listed < WINDOW_SEGMENTS_MAX && rest_us < memory_us) || !hand_over_oldest(r)) break;
+        if (r->listed < WINDOW_SEGMENTS_MAX && rest_us < memory_us) break;
+        if (!hand_over_oldest(r, rest_us >= memory_us + ARCHIVE_QUEUE_US_MAX)) break;
     }
     const int64_t listed_us = rendition_listed_us(r);
     for (const struct past_entry *oldest; (oldest = past_at(&r->past, 0));) {

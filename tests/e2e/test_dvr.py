@@ -1,4 +1,5 @@
 """Segments on disk: back in time, EVENT and VOD, kill -9 and start again, disks that are full or read-only."""
+import glob
 import os
 import signal
 import subprocess
@@ -177,6 +178,78 @@ class Restart(unittest.TestCase):
             again.stop()
 
 
+class Standstill:
+    """The disk does not answer: in place of the file that is written to stands a pipe that nobody reads, at which the writer stops in open(). ended, the write
+    that was under way fails, as after a fault of the disk, and the file is there again."""
+
+    def __init__(self, server):
+        folder = glob.glob(os.path.join(server.state, "dvr", "*", ""))[0]
+        self.path = max(glob.glob(folder + "*.data"))
+        self.kept = self.path + ".kept"
+        pipe = self.path + ".pipe"
+        os.mkfifo(pipe)
+        os.link(self.path, self.kept)
+        os.rename(pipe, self.path)
+        self.pipe = os.open(self.path, os.O_PATH)
+
+    def end(self):
+        os.rename(self.kept, self.path)
+        os.close(os.open(f"/proc/self/fd/{self.pipe}", os.O_RDONLY | os.O_NONBLOCK))
+        os.close(self.pipe)
+
+
+def disk_stands_still(test, past_s):
+    """Until live has gone on by so much."""
+    with Server(*SHORT, "hls.part=no", "hls.dvr=10m") as server:
+        camera = Camera(lambda: server.rtmp_port, "cam", clip=CLIP)
+        camera.start()
+        dvr = lambda: server.json("/api/v1/server")["dvr"]
+        wait_for("segments on disk", lambda: server.counter("dvr_segments_written") > 4)
+        still = Standstill(server)
+        written, before = -1, 0
+
+        def stopped():
+            nonlocal written, before
+            last = parsed(server).segments[-1].sequence
+            if server.counter("dvr_segments_written") != written:
+                written, before = server.counter("dvr_segments_written"), last
+            return last > before + 2
+        wait_for("the writer to be stopped", stopped, 20)
+        slowest = 0
+
+        def gone_on():
+            nonlocal slowest
+            asked = time.monotonic()
+            now = parsed(server)
+            fetch_all(server, now.segments[-1:])
+            slowest = max(slowest, time.monotonic() - asked)
+            return now.segments[-1].sequence > before + 2 * past_s and now
+        now = wait_for("live to go on", gone_on, past_s + 15)
+        test.assertEqual(server.counter("dvr_segments_written"), written)
+        gaps = [e.sequence for e in now.segments if e.is_gap]
+        # what the disk still owes an answer for is kept in memory, ten seconds of it
+        fetch_all(server, now.segments[-10:])
+        fetch_all(server, parsed(server, rendition="audio").segments[-10:], rendition="audio")
+        test.assertEqual(server.stream("cam")["state"], "live")
+        test.assertEqual(camera.connections, 1)
+        still.end()
+        wait_for("it to recover", lambda: dvr()["state"] == "ok" and dvr()["queued_bytes"] == 0, 20)
+        last = parsed(server)
+        test.assertIn("dvr_recovered", server.log())
+        Disk.recovered(test, server)
+        camera.end()
+        lost = [e.sequence for e in last.segments if e.is_gap]
+        print(f"the disk stood still for {past_s} s: a playlist and its last segment in {slowest * 1000:.0f} ms at most, {len(gaps)} gaps then, {len(lost)} in the end")
+        return gaps, lost
+
+
+class SlowDisk(unittest.TestCase):
+    def test_live_goes_on_while_the_disk_stands_still(self):
+        gaps, lost = disk_stands_still(self, 5)
+        self.assertEqual(gaps, [])
+        self.assertLessEqual(len(lost), 2)
+
+
 class Disk(unittest.TestCase):
     def setUp(self):
         tried = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, text=True)
@@ -218,7 +291,7 @@ class Disk(unittest.TestCase):
             filler.join()
             self.inside(server, "rm", f"{state}/others")
             wait_for("it to recover", lambda: dvr()["state"] == "ok", 20)
-            self.recovered(server)
+            self.recovered(self, server)
             self.assertIn("dvr_recovered", server.log())
             # the same for a disk that becomes read-only
             remounted = self.inside(server, "mount", "-o", "remount,ro", state)
@@ -227,11 +300,12 @@ class Disk(unittest.TestCase):
             self.assertEqual(dvr()["reason"], "Read-only file system")
             self.assertEqual(self.inside(server, "mount", "-o", "remount,rw", state).returncode, 0)
             wait_for("it to recover", lambda: dvr()["state"] == "ok", 20)
-            self.recovered(server)
+            self.recovered(self, server)
             camera.end()
         os.rmdir(state)
 
-    def recovered(self, server):
+    @staticmethod
+    def recovered(test, server):
         """A segment made from now on leaves memory and can be had."""
         last = parsed(server).segments[-1].sequence + 1
 
@@ -239,7 +313,7 @@ class Disk(unittest.TestCase):
             listed = {e.sequence: e for e in parsed(server).segments[:-7]}
             return listed.get(last)
         entry = wait_for("a new segment to have left memory", from_disk, 30)
-        self.assertFalse(entry.is_gap)
+        test.assertFalse(entry.is_gap)
         fetch_all(server, [entry])
 
 

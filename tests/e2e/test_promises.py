@@ -215,6 +215,13 @@ class Restarts(unittest.TestCase):
         self.assertLess(max(delays), 1.0 * PATIENCE)
         holder["server"].stop()
 
+    def test_37_a_disk_that_stands_still_for_twenty_seconds(self):
+        """More than the queue of its writer takes: what leaves memory is a gap, live goes on, and the disk is taken up again."""
+        import test_dvr
+        gaps, lost = test_dvr.disk_stands_still(self, 20)
+        self.assertGreater(len(gaps), 0)
+        self.assertLess(len(lost), 40)
+
     def test_1_fifty_kills_with_dvr(self):
         """All that was written is listed and served after each, in one playlist."""
         import test_dvr  # which takes its camera from here

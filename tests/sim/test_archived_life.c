@@ -93,7 +93,7 @@ static enum weir_err on_give(struct segment_shelf *shelf, const struct shelf_seg
                                         .is_gap = s->is_gap },
                            .ready_us = l->wall_us + (int64_t)roll(l, 50000),
                            .is_lost = l->wall_us < l->broken_until_us };
-    if (l->wall_us < l->slow_until_us) item->ready_us += (int64_t)roll(l, 8 * SECOND);
+    if (l->wall_us < l->slow_until_us) item->ready_us += (int64_t)roll(l, (roll(l, 4) ? 8 : 60) * SECOND);
     snprintf(item->segment.rendition, sizeof item->segment.rendition, "%s", s->rendition);
     snprintf(item->segment.name, sizeof item->segment.name, "%s", s->name);
     if (init) snprintf(item->segment.init_name, sizeof item->segment.init_name, "%s", s->init_name);
@@ -193,13 +193,18 @@ static void look_at(struct life *l, int which)
         struct hls_reader *r = &l->readers[which];
         hls_reader_read(r, text);
         /* what is listed can be had: from memory or from the shelf, which is asked with each new segment */
+        int64_t in_memory_us = 0;
         for (size_t i = r->count; r->fresh && i-- > 0 && r->seen[i].msn >= r->first_msn;) {
-            if (r->seen[i].is_gap || edge_snapshot_find(s, r->seen[i].uri, strlen(r->seen[i].uri))) continue;
+            const bool is_there = edge_snapshot_find(s, r->seen[i].uri, strlen(r->seen[i].uri)) != NULL;
+            in_memory_us += is_there ? r->seen[i].duration_us : 0;
+            if (r->seen[i].is_gap || is_there) continue;
             const enum shelf_fate fate = on_fate(&l->shelf, names[which], r->seen[i].uri);
             if (fate != SHELF_KEPT)
                 fail_msg("%s: %s is listed, not in memory, and %s", r->label, r->seen[i].uri,
                          fate == SHELF_WAITING ? "not on the disk yet" : "not on the disk");
         }
+        /* however long the disk stands still */
+        assert_true(in_memory_us <= l->policy.window_us + ARCHIVE_QUEUE_US_MAX + 3 * l->policy.segment_max_us);
     }
     edge_snapshot_unref(s);
 }

@@ -58,6 +58,8 @@ static void take(struct hls_reader *r, struct pending *p, const char *uri)
         *known = *s;
         return;
     }
+    /* the disk was not waited for, and had it after all when the next process looked */
+    if (known && r->may_lose && known->is_gap && !strcmp(known->uri, s->uri)) *known = *s;
     if (known) {
         if (strcmp(known->uri, s->uri) || strcmp(known->init, s->init) || known->duration_us != s->duration_us ||
             known->discontinuity != s->discontinuity || known->is_gap != s->is_gap || known->wall_us != s->wall_us)

@@ -25,7 +25,7 @@ struct hls_reader {
     size_t fresh; /* how many of them the last version told for the first time */
     bool has_ended;
     bool
-        may_lose; /* a segment may become a gap, whose name and times are a guess; behind a hole in the numbers a new list may begin */
+        may_lose; /* a segment may become a gap, whose name and times are a guess, and be found again; behind a hole in the numbers a new list may begin */
     size_t lost, renamed, restarts;
 };
 
