@@ -30,7 +30,7 @@ struct watched {
     int64_t first_90k[HLS_SEEN_MAX]; /* by place in the list; -1: a gap */
 };
 
-static struct film film;
+static struct film film, larger;
 static struct transcoder *transcoder;
 static struct ladder_board *board;
 
@@ -40,7 +40,8 @@ static struct house {
     struct packet_sink *sink;
     struct watched *watched[RENDITIONS];
     uint32_t era;
-    int64_t shift_90k, wall_us; /* the wall clock goes as the film does */
+    bool (*is_lost)(size_t picture); /* on its way here; NULL: none is */
+    int64_t shift_90k, wall_us;      /* the wall clock goes as the film does */
 } house;
 
 static int64_t wall_now(void *context)
@@ -208,12 +209,13 @@ static size_t compare(void)
 
 /* -- what the publisher does -- */
 
-static void publish(size_t from, size_t to, bool (*is_ready)(void))
+static void publish_film(const struct film *f, size_t from, size_t to, bool (*is_ready)(void))
 {
-    struct track_set tracks = { .video = film.track };
+    struct track_set tracks = { .video = f->track };
     house.sink->tracks(house.sink, &tracks);
-    for (size_t i = from; i < to && i < film.count; i++) {
-        struct media_packet p = film.packets[i];
+    for (size_t i = from; i < to && i < f->count; i++) {
+        struct media_packet p = f->packets[i];
+        if (house.is_lost && house.is_lost(i)) continue;
         const struct timespec pause = { .tv_nsec = 3000000 }; /* ten times as fast as it is shown */
         p.era = house.era;
         p.pts_90k += house.shift_90k;
@@ -227,6 +229,11 @@ static void publish(size_t from, size_t to, bool (*is_ready)(void))
         if (i % GOP == GOP / 2) house.sink->tick(house.sink, clock_now_us());
         nanosleep(&pause, NULL);
     }
+}
+
+static void publish(size_t from, size_t to, bool (*is_ready)(void))
+{
+    publish_film(&film, from, to, is_ready);
 }
 
 static void come_back(void)
@@ -364,6 +371,40 @@ static void the_stream_moves_to_another_loop(void **state)
     end();
 }
 
+/* One that others are made from, and a keyframe. */
+static bool is_lost(size_t picture)
+{
+    return picture == GOP + 17 || picture == 3 * GOP;
+}
+
+/* Whatever a rung cannot show for it, what it shows begins where the source's does. */
+static void pictures_are_missing(void **state)
+{
+    begin(&two_rungs);
+    house.is_lost = is_lost;
+    publish(0, FRAMES, has_an_encoder);
+    leave();
+    assert_true(compare() >= 6);
+    assert_true(gaps_of(1) <= 1 && gaps_of(2) <= 1);
+    end();
+}
+
+/* In the middle of a group of pictures, without a word of goodbye: the rungs' sizes follow, and so do their segments. */
+static void the_picture_becomes_larger_and_smaller_again(void **state)
+{
+    begin(&two_rungs);
+    publish(0, FRAMES / 2, has_an_encoder);
+    come_back();
+    publish_film(&larger, 0, FRAMES / 2, has_an_encoder);
+    come_back();
+    publish(0, FRAMES, has_an_encoder);
+    leave();
+    /* two segments and a half of each of the first two, five of the last */
+    assert_true(compare() >= 2 * (2 + 2 + 5));
+    assert_int_equal(gaps_of(1) + gaps_of(2), 0);
+    end();
+}
+
 static bool is_sound_made(void)
 {
     return transcode_read(transcoder_figures(transcoder), FIGURE_AUDIO_ENCODED) >= 20;
@@ -440,6 +481,10 @@ static int set_up(void **state)
     static struct backend_report reports[BACKENDS_MAX];
     fake_reset();
     film_make(&film, &c);
+    struct film_config large = c;
+    large.width = 256;
+    large.height = 160;
+    film_make(&larger, &large);
     board = ladder_board_create();
     assert_int_equal(transcoder_create(&transcoder, &config), WEIR_OK);
     transcoder_report(transcoder, reports);
@@ -457,6 +502,7 @@ static int tear_down(void **state)
     assert_true(transcoder_destroy(transcoder, PATIENCE_US));
     ladder_board_destroy(board);
     film_free(&film);
+    film_free(&larger);
     return 0;
 }
 
@@ -468,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup(a_decoder_fails_in_the_middle, before_each),
         cmocka_unit_test_setup(an_encoder_hangs, before_each),
         cmocka_unit_test_setup(nothing_can_be_encoded, before_each),
+        cmocka_unit_test_setup(pictures_are_missing, before_each),
+        cmocka_unit_test_setup(the_picture_becomes_larger_and_smaller_again, before_each),
         cmocka_unit_test_setup(sound_is_made_before_the_plan, before_each),
         cmocka_unit_test_setup(the_stream_moves_to_another_loop, before_each),
     };
