@@ -111,7 +111,7 @@ static enum weir_err count_decoder(const struct backend *b, const struct decoder
 
 static void a_card_without_encoder_decodes_for_another(void **state)
 {
-    struct backend compute = backend_cpu;
+    static struct backend compute; /* the transcoder lets go of it when the test is over */
     const struct backend *const order[] = { &compute, &backend_cpu };
     const struct transcoder_config config = { .backends = order, .backend_count = 2 };
     const struct ladder_options options = { .config = { .rungs = { { .name = "source", .kind = RUNG_PASSTHROUGH },
@@ -129,6 +129,7 @@ static void a_card_without_encoder_decodes_for_another(void **state)
     struct backend_report reports[BACKENDS_MAX];
     struct film film;
     struct ladder_run run;
+    compute = backend_cpu;
     compute.name = "compute";
     compute.is_gpu = true;
     compute.encoder_open = no_encoder;
@@ -154,12 +155,13 @@ static void a_card_without_encoder_decodes_for_another(void **state)
 
 static void sessions_are_counted_and_kept_to(void **state)
 {
-    struct backend desktop = fake_backend;
+    static struct backend desktop;
     const struct backend *const order[] = { &desktop, &backend_cpu };
     const struct transcoder_config config = { .backends = order, .backend_count = 2 };
     struct backend_choice taken[4];
     struct backend_error error;
     struct backend_report reports[BACKENDS_MAX];
+    desktop = fake_backend;
     desktop.name = "desktop";
     desktop.is_gpu = true;
     fake_reset();
