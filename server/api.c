@@ -143,7 +143,8 @@ static void write_play_url(struct byte_writer *w, const char *name)
 static json_t *stream_json(struct house *h, struct live_edge *edge)
 {
     struct edge_figures *f = live_edge_figures(edge);
-    const uint64_t started_us = figure_read(&f->started_wall_us), last_us = figure_read(&f->last_frame_us);
+    const uint64_t started_us = figure_read(&f->started_wall_us), last_us = figure_read(&f->last_frame_us),
+                   key_us = figure_read(&f->last_keyframe_us);
     const int64_t now_us = clock_now_us(), wall_us = clock_wall_us();
     json_t *o = json_object();
     struct byte_writer url;
@@ -166,6 +167,7 @@ static json_t *stream_json(struct house *h, struct live_edge *edge)
     set_number(o, "viewers", live_edge_viewers(edge, now_us));
     set_number(o, "uptime_s", started_us ? (uint64_t)(wall_us - (int64_t)started_us) / 1000000 : 0);
     if (last_us) set_number(o, "last_frame_ms_ago", (uint64_t)(now_us - (int64_t)last_us) / 1000);
+    if (key_us) set_number(o, "last_keyframe_ms_ago", (uint64_t)(now_us - (int64_t)key_us) / 1000);
     set_number(o, "input_age_ms", figure_read(&f->input_age_ms));
     set_number(o, "input_age_peak_ms", figure_read(&f->input_age_peak_ms));
     set_number(o, "bytes_in", figure_read(&f->bytes_in));

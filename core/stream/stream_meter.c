@@ -36,6 +36,7 @@ void stream_meter_note(struct stream_meter *m, struct edge_figures *figures, con
     figure_add(&figures->video_frames, 1);
     if (packet->access != FRAME_IDR) return;
     figure_add(&figures->keyframes, 1);
+    figure_set(&figures->last_keyframe_us, (uint64_t)now_us);
     if (m->last_key_era == packet->era)
         figure_set(&figures->keyframe_interval_ms, (uint64_t)(packet->pts_90k - m->last_key_90k) / 90);
     m->last_key_era = packet->era;

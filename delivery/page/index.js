@@ -26,6 +26,15 @@ function ladder(l) {
     ...l.shed_level ? ['behind: shed level ' + l.shed_level] : []];
 }
 
+/* Of the picture: how fast, and where players may begin. */
+const KEYFRAME_LATE_MS = 15000;
+function pictures(stream) {
+  if (!stream.tracks.some(t => t.kind === 'video')) return [];
+  const late = stream.state === 'live' && stream.last_keyframe_ms_ago > KEYFRAME_LATE_MS;
+  return [stream.fps.toFixed(1) + ' fps measured', late ? `no keyframe for ${Math.round(stream.last_keyframe_ms_ago / 1000)} s: browsers cannot join` :
+    stream.keyframe_interval_ms ? 'keyframe every ' + (stream.keyframe_interval_ms / 1000).toFixed(1) + ' s' : 'one keyframe so far'];
+}
+
 function line(stream) {
   const item = document.createElement('li'), link = document.createElement('a'), state = document.createElement('span'), facts = document.createElement('div');
   link.href = stream.play;
@@ -34,8 +43,8 @@ function line(stream) {
   state.textContent = stream.state;
   facts.className = 'dim facts';
   const repairs = Object.values(stream.repairs).reduce((a, b) => a + b, 0);
-  const texts = [...stream.tracks.map(describe), rate(stream.bitrate_bps), stream.fps.toFixed(1) + ' fps measured',
-    'keyframe every ' + (stream.keyframe_interval_ms / 1000).toFixed(1) + ' s', stream.viewers + (stream.viewers === 1 ? ' viewer' : ' viewers'),
+  const texts = [...stream.tracks.map(describe), rate(stream.bitrate_bps), ...pictures(stream),
+    stream.viewers + (stream.viewers === 1 ? ' viewer' : ' viewers'),
     'up ' + duration(stream.uptime_s), repairs + ' repairs', ...way(stream.transport), ...ladder(stream.ladder), ...stream.unsupported_tracks.map(t => 'not carried: ' + t.what)];
   facts.append(...texts.map(text => Object.assign(document.createElement('span'), { textContent: text })));
   item.append(link, state, facts);

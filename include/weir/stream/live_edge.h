@@ -40,6 +40,7 @@ struct edge_figures {
     _Atomic uint64_t fps_milli;            /* measured */
     _Atomic uint64_t keyframe_interval_ms; /* the last one */
     _Atomic uint64_t last_frame_us;        /* monotonic; 0: none */
+    _Atomic uint64_t last_keyframe_us;     /* when the last IDR picture came; the same */
     _Atomic uint64_t input_age_ms;         /* how much later the last frame came than the most punctual one of late */
     _Atomic uint64_t input_age_peak_ms;    /* the most of the last one to two minutes */
     _Atomic uint64_t window_bytes;         /* media bytes kept alive for this stream */

@@ -187,6 +187,26 @@ static void repairs_are_counted(void **state)
     teardown(&b);
 }
 
+/* One IDR and then recovery points, as x264's open-gop sends them: who looks must see that no other came. */
+static void when_the_last_keyframe_came(void **state)
+{
+    struct bench b;
+    setup(&b);
+    struct edge_figures *f = live_edge_figures(b.edge);
+    assert_int_equal(set_config(&b, CODEC_H264, AVC), WEIR_OK);
+    for (uint32_t i = 0; i < 600; i++)
+        assert_int_equal(push(&b, MEDIA_VIDEO, 1000 + i * 40,
+                              i == 50  ? "0000000365AABB"
+                              : i % 50 ? "0000000341AABB"
+                                       : "00000004060601C00000000341AABB"),
+                         WEIR_OK);
+    assert_int_equal(figure_read(&f->last_frame_us), (1000 + 599 * 40) * 1000);
+    assert_int_equal(figure_read(&f->last_keyframe_us), (1000 + 50 * 40) * 1000);
+    assert_int_equal(figure_read(&f->keyframes), 1);
+    assert_int_equal(figure_read(&f->keyframe_interval_ms), 0);
+    teardown(&b);
+}
+
 static void sinks_have_a_ceiling(void **state)
 {
     struct bench b;
@@ -203,11 +223,9 @@ static void sinks_have_a_ceiling(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_configuration_is_no_break),
-        cmocka_unit_test(what_cannot_be_read_changes_nothing),
-        cmocka_unit_test(a_publisher_comes_back),
-        cmocka_unit_test(repairs_are_counted),
-        cmocka_unit_test(sinks_have_a_ceiling),
+        cmocka_unit_test(equal_configuration_is_no_break), cmocka_unit_test(what_cannot_be_read_changes_nothing),
+        cmocka_unit_test(a_publisher_comes_back),          cmocka_unit_test(repairs_are_counted),
+        cmocka_unit_test(when_the_last_keyframe_came),     cmocka_unit_test(sinks_have_a_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
