@@ -528,7 +528,10 @@ static void describe_run(const struct hls_double *d, const struct rendition *r, 
                                 .segment = segment,
                                 .is_part = is_part,
                                 .is_stamped = is(d, DOUBLE_STAMPED),
-                                .stamp_late_us = r->is_audio && is(d, DOUBLE_SOUND_EARLY) ? 100000 : 0 };
+                                .stamp_late_us = r->is_audio && is(d, DOUBLE_SOUND_EARLY) ? 100000 : 0,
+                                .hole_at = is(d, DOUBLE_HOLE_IN_GOP)   ? 20
+                                           : is(d, DOUBLE_HOLE_AT_END) ? 0
+                                                                       : -1 };
     part_frames(d, r->is_audio, segment, part, &run->first, &run->end);
 }
 

@@ -16,12 +16,14 @@ enum {
     DOUBLE_END = 16,   /* EXT-X-ENDLIST a few seconds in */
     DOUBLE_STALL = 32, /* nothing new from a few seconds in on, and no end */
     DOUBLE_NO_AUDIO = 64,
-    DOUBLE_TLS = 128,         /* answers say that they came over TLS with HTTP/2 */
-    DOUBLE_GAP = 256,         /* a GAP segment a few seconds in */
-    DOUBLE_OPEN_WINDOW = 512, /* a window too short for delta updates is long */
-    DOUBLE_IFRAMES = 1024,    /* a list of the pictures that can be shown alone */
-    DOUBLE_STAMPED = 2048,    /* fMP4 with a publisher's stamps in pictures and sound (weir/loadgen/stamp.h) */
-    DOUBLE_SOUND_EARLY = 4096 /* the sound's stamps say that it is meant to be 100 ms later than it is */
+    DOUBLE_TLS = 128,          /* answers say that they came over TLS with HTTP/2 */
+    DOUBLE_GAP = 256,          /* a GAP segment a few seconds in */
+    DOUBLE_OPEN_WINDOW = 512,  /* a window too short for delta updates is long */
+    DOUBLE_IFRAMES = 1024,     /* a list of the pictures that can be shown alone */
+    DOUBLE_STAMPED = 2048,     /* fMP4 with a publisher's stamps in pictures and sound (weir/loadgen/stamp.h) */
+    DOUBLE_SOUND_EARLY = 4096, /* the sound's stamps say that it is meant to be 100 ms later than it is */
+    DOUBLE_HOLE_IN_GOP = 8192, /* stamps: a picture is missing in the middle of each GOP */
+    DOUBLE_HOLE_AT_END = 16384 /* the same at the end of each, where nothing needs it */
 };
 
 enum double_act {
@@ -171,6 +173,7 @@ struct double_run {
     bool is_part;
     bool is_stamped;
     int64_t stamp_late_us; /* what stamps say is so much later than what tfdt says */
+    int hole_at;           /* of a GOP: a picture is missing in front of the one with this number; -1: none is */
 };
 /* malloc'ed. */
 uint8_t *double_init_segment(bool is_audio, unsigned which, bool has_edit, size_t *bytes);

@@ -165,11 +165,17 @@ static void write_nal(struct byte_writer *w, uint8_t type, int64_t number, size_
     for (size_t i = 1; i < bytes; i++) write_u8(w, (uint8_t)(0x80 | (number * 7 + (int64_t)i * 3)));
 }
 
+static uint64_t missing_before(const struct double_run *run, int64_t frame)
+{
+    if (run->hole_at < 0) return 0;
+    return (uint64_t)(frame / DOUBLE_GOP) + (frame % DOUBLE_GOP >= run->hole_at);
+}
+
 static struct stamp stamp_of(const struct double_run *run, int64_t frame)
 {
     const int64_t us = run->is_audio ? frame * DOUBLE_AAC * 1000000 / DOUBLE_RATE : frame * 1000000 / DOUBLE_FPS;
     return (struct stamp){ .wall_us = STAMPS_FROM_US + us,
-                           .frame = run->is_audio ? 0 : (uint64_t)frame,
+                           .frame = run->is_audio ? 0 : (uint64_t)frame + missing_before(run, frame),
                            .pts_us = us + run->stamp_late_us };
 }
 

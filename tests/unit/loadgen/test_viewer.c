@@ -206,6 +206,9 @@ static const struct {
     { "video-shifted", DOUBLE_TWO_VIDEOS | DOUBLE_LL, VIEWER_FAULT_MISALIGNED },
     { "audio-shifted", 0, VIEWER_FAULT_AV_APART },
     { "audio-shifted", DOUBLE_STAMPED, VIEWER_FAULT_AV_OFFSET },
+    { NULL, DOUBLE_STAMPED | DOUBLE_HOLE_IN_GOP, VIEWER_FAULT_UNSOUND },
+    { NULL, DOUBLE_STAMPED | DOUBLE_HOLE_IN_GOP | DOUBLE_LL, VIEWER_FAULT_UNSOUND },
+    { NULL, DOUBLE_STAMPED | DOUBLE_HOLE_AT_END, VIEWER_FAULT_FRAME_GAP },
     { NULL, DOUBLE_STAMPED | DOUBLE_SOUND_EARLY, VIEWER_FAULT_AV_OFFSET },
     { NULL, DOUBLE_STAMPED | DOUBLE_SOUND_EARLY | DOUBLE_LL, VIEWER_FAULT_AV_OFFSET },
     { "not-sync", 0, VIEWER_FAULT_NO_KEYFRAME },
@@ -229,6 +232,7 @@ static void each_planted_fault_is_found(void **unused_state)
             const struct viewer_figures *f = viewer_figures(s.viewers[k], s.now_us);
             found += f->faults[planted[i].fault];
             if (f->faults[planted[i].fault]) assert_true(f->first_fault[0]);
+            if (planted[i].setup & DOUBLE_HOLE_AT_END) assert_int_equal(f->faults[VIEWER_FAULT_UNSOUND], 0);
         }
         if (!found) {
             print_error("%s, setup %u: no %s\n", planted[i].name ? planted[i].name : "-", planted[i].setup,
