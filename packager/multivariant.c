@@ -256,7 +256,10 @@ void multivariant_update(struct multivariant *m, struct live_edge *edge, const s
     for (size_t i = 0; i < s->audio_count; i++) {
         struct multivariant_audio *a = &c.audio[c.audio_count++];
         *a = (struct multivariant_audio){ .facts = track_facts(s->audio[i].rendition->track),
-                                          .label = s->audio[i].label };
+                                          .label = s->audio[i].label,
+                                          .track = s->audio[i].track,
+                                          .rate_bps = s->audio[i].rate_bps,
+                                          .measured = { peak(s->audio[i].rendition), average(s->audio[i].rendition) } };
         snprintf(a->uri, sizeof a->uri, "%s/index.m3u8", s->audio[i].rendition->config.name);
     }
     const struct iframes *iframes = shown_iframes(s);

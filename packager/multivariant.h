@@ -18,6 +18,8 @@ struct multivariant_video {
 struct multivariant_sound {
     const struct rendition *rendition;
     const struct track_label *label;
+    uint8_t track;
+    uint64_t rate_bps; /* both as in multivariant_audio */
 };
 struct multivariant_sources {
     struct multivariant_video video[MULTIVARIANT_VIDEOS_MAX];

@@ -6,6 +6,8 @@
 #include <weir/base/limits.h>
 #include <weir/base/utf8.h>
 
+#include "multivariant_groups.h"
+
 #define HLS_VERSION 7
 #define CAPTIONS_GROUP "cc"
 #define NAME_BYTES (TRACK_NAME_BYTES + 16)
@@ -62,76 +64,63 @@ static void choose_names(const struct multivariant_config *c, struct names *name
     }
 }
 
-/* -- audio groups: one per codec -- */
-
-static bool is_in_group(const struct multivariant_audio *a, enum media_codec codec)
-{
-    return a->facts->codec == codec;
-}
-
-static bool is_first_of_group(const struct multivariant_config *c, size_t index)
-{
-    for (size_t i = 0; i < index; i++) {
-        if (is_in_group(&c->audio[i], c->audio[index].facts->codec)) return false;
-    }
-    return true;
-}
-
-/* What a player may choose by itself must differ from its like in the group by language (4.4.6.1.1). */
-static bool is_autoselected(const struct multivariant_config *c, size_t index)
-{
-    const struct multivariant_audio *a = &c->audio[index];
-    if (is_first_of_group(c, index)) return true;
-    if (!*a->label->language) return false;
-    for (size_t i = 0; i < index; i++) {
-        if (is_in_group(&c->audio[i], a->facts->codec) && !strcmp(c->audio[i].label->language, a->label->language))
-            return false;
-    }
-    return true;
-}
-
-static bool has_one_group(const struct multivariant_config *c)
-{
-    for (size_t i = 1; i < c->audio_count; i++) {
-        if (!is_in_group(&c->audio[i], c->audio[0].facts->codec)) return false;
-    }
-    return true;
-}
-
-static void write_group_id(struct byte_writer *w, const struct multivariant_config *c, enum media_codec codec)
-{
-    write_text(w, "audio");
-    if (!has_one_group(c)) write_format(w, "-%s", codec_name(codec));
-}
-
-static void write_media(struct byte_writer *w, const struct multivariant_config *c, size_t index, const char *name)
-{
-    const struct multivariant_audio *a = &c->audio[index];
-    write_text(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"");
-    write_group_id(w, c, a->facts->codec);
-    write_format(w, "\",NAME=\"%s\"", name);
-    if (*a->label->language) write_format(w, ",LANGUAGE=\"%s\"", a->label->language);
-    write_format(w, ",DEFAULT=%s,AUTOSELECT=%s,CHANNELS=\"%u\",URI=\"%s\"\n",
-                 is_first_of_group(c, index) ? "YES" : "NO", is_autoselected(c, index) ? "YES" : "NO",
-                 a->facts->channels, a->uri);
-}
-
-/* -- variants -- */
+/* -- audio groups -- */
 
 static bool has_video(const struct multivariant_config *c)
 {
     return c->variants[0].video != NULL;
 }
 
+/* What a player may choose by itself must differ from its like in the group by language (4.4.6.1.1). */
+static bool is_autoselected(const struct multivariant_config *c, const struct audio_group *g, size_t index)
+{
+    const struct multivariant_audio *a = &c->audio[index];
+    if (index == audio_group_first(c, g)) return true;
+    if (!*a->label->language) return false;
+    for (size_t i = 0; i < index; i++) {
+        if (audio_group_has(c, g, i) && !strcmp(c->audio[i].label->language, a->label->language)) return false;
+    }
+    return true;
+}
+
+static void write_media(struct byte_writer *w, const struct multivariant_config *c, const struct audio_group *g,
+                        size_t index, const char *name)
+{
+    const struct multivariant_audio *a = &c->audio[index];
+    write_text(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"");
+    audio_group_write_id(w, c, g);
+    write_format(w, "\",NAME=\"%s\"", name);
+    if (*a->label->language) write_format(w, ",LANGUAGE=\"%s\"", a->label->language);
+    write_format(w, ",DEFAULT=%s,AUTOSELECT=%s,CHANNELS=\"%u\",URI=\"%s\"\n",
+                 index == audio_group_first(c, g) ? "YES" : "NO", is_autoselected(c, g, index) ? "YES" : "NO",
+                 a->facts->channels, a->uri);
+}
+
+/* The qualities of a track are one to people, where each is in a group of its own. */
+static size_t name_of(const struct multivariant_config *c, size_t index)
+{
+    return has_video(c) ? audio_first_of_track(c, index) : index;
+}
+
+static void write_group(struct byte_writer *w, const struct multivariant_config *c, const struct audio_group *g,
+                        const struct names *names)
+{
+    for (size_t i = 0; i < c->audio_count; i++) {
+        if (audio_group_has(c, g, i)) write_media(w, c, g, i, names->text[name_of(c, i)]);
+    }
+}
+
+/* -- variants -- */
+
 /* The codec strings of a group, each once: HE-AAC and AAC-LC share one. */
-static void write_audio_codecs(struct byte_writer *w, const struct multivariant_config *c, enum media_codec codec)
+static void write_audio_codecs(struct byte_writer *w, const struct multivariant_config *c, const struct audio_group *g)
 {
     bool is_first = !has_video(c);
     for (size_t i = 0; i < c->audio_count; i++) {
         const struct codec_facts *facts = c->audio[i].facts;
-        bool is_told = facts->codec != codec;
+        bool is_told = !audio_group_has(c, g, i);
         for (size_t k = 0; k < i && !is_told; k++)
-            is_told = !strcmp(c->audio[k].facts->codec_string, facts->codec_string);
+            is_told = audio_group_has(c, g, k) && !strcmp(c->audio[k].facts->codec_string, facts->codec_string);
         if (is_told) continue;
         write_format(w, "%s%s", is_first ? "" : ",", facts->codec_string);
         is_first = false;
@@ -177,20 +166,27 @@ static void write_picture(struct byte_writer *w, const struct multivariant_confi
     if (!has_captions(c)) write_text(w, ",CLOSED-CAPTIONS=NONE");
 }
 
-/* codec: of the audio group; 0: no audio. */
-static void write_variant(struct byte_writer *w, const struct multivariant_config *c,
-                          const struct multivariant_variant *v, enum media_codec codec, const char *uri)
+static uint64_t less(uint64_t bps, uint64_t spared_bps)
 {
+    return bps > spared_bps ? bps - spared_bps : bps;
+}
+
+/* g: NULL: no audio. */
+static void write_variant(struct byte_writer *w, const struct multivariant_config *c,
+                          const struct multivariant_variant *v, const struct audio_group *g, const char *uri)
+{
+    const struct audio_rates spared = g ? audio_group_spares(c, g) : (struct audio_rates){ 0 };
     write_format(w, "#EXT-X-STREAM-INF:BANDWIDTH=%llu,AVERAGE-BANDWIDTH=%llu,CODECS=\"",
-                 (unsigned long long)v->bandwidth_bps, (unsigned long long)v->average_bandwidth_bps);
+                 (unsigned long long)less(v->bandwidth_bps, spared.peak_bps),
+                 (unsigned long long)less(v->average_bandwidth_bps, spared.average_bps));
     if (v->video) write_text(w, v->video->codec_string);
-    if (codec) write_audio_codecs(w, c, codec);
+    if (g) write_audio_codecs(w, c, g);
     if (c->muxed_audio) write_format(w, "%s%s", v->video ? "," : "", c->muxed_audio->codec_string);
     write_text(w, "\"");
     if (v->video) write_picture(w, c, v);
-    if (codec && (v->video || c->audio_count > 1)) {
+    if (g && (v->video || c->audio_count > 1)) {
         write_text(w, ",AUDIO=\"");
-        write_group_id(w, c, codec);
+        audio_group_write_id(w, c, g);
         write_text(w, "\"");
     }
     write_format(w, "\n%s\n", uri);
@@ -208,30 +204,33 @@ static void write_iframes(struct byte_writer *w, const struct multivariant_confi
     write_format(w, ",URI=\"%s\"\n", c->iframes_uri);
 }
 
-static void write_variants(struct byte_writer *w, const struct multivariant_config *c,
-                           const struct multivariant_variant *v)
+static void write_variants(struct byte_writer *w, const struct multivariant_config *c, size_t variant,
+                           const struct audio_group *groups, size_t group_count)
 {
-    for (size_t i = 0; i < c->audio_count; i++) {
-        if (is_first_of_group(c, i))
-            write_variant(w, c, v, c->audio[i].facts->codec, v->video ? v->uri : c->audio[i].uri);
+    const struct multivariant_variant *v = &c->variants[variant];
+    for (size_t i = 0; i < group_count; i++) {
+        if (audio_group_goes_with(c, &groups[i], variant))
+            write_variant(w, c, v, &groups[i], v->video ? v->uri : c->audio[audio_group_first(c, &groups[i])].uri);
     }
-    if (!c->audio_count) write_variant(w, c, v, 0, v->uri);
+    if (!group_count) write_variant(w, c, v, NULL, v->uri);
 }
 
 struct frozen *multivariant_render(const struct multivariant_config *c)
 {
     struct byte_writer w;
     struct names names;
+    struct audio_group groups[MULTIVARIANT_AUDIOS_MAX];
+    const size_t group_count = audio_groups_list(c, groups);
     byte_writer_init(&w, PLAYLIST_BYTES_MAX);
     write_format(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n", HLS_VERSION);
     choose_names(c, &names);
     /* audio alone, and one of it: the variant is the rendition */
-    for (size_t i = 0; (has_video(c) || c->audio_count > 1) && i < c->audio_count; i++)
-        write_media(&w, c, i, names.text[i]);
+    for (size_t i = 0; (has_video(c) || c->audio_count > 1) && i < group_count; i++)
+        write_group(&w, c, &groups[i], &names);
     if (has_captions(c))
         write_text(&w, "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"" CAPTIONS_GROUP
                        "\",NAME=\"CC1\",DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID=\"CC1\"\n");
-    for (size_t i = 0; i < c->variant_count; i++) write_variants(&w, c, &c->variants[i]);
+    for (size_t i = 0; i < c->variant_count; i++) write_variants(&w, c, i, groups, group_count);
     if (c->iframes_uri) write_iframes(&w, c);
     struct frozen *text = byte_writer_freeze(&w);
     byte_writer_deinit(&w);

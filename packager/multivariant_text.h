@@ -7,10 +7,17 @@
 #include <weir/media/track.h>
 #include <weir/stream/live_edge.h>
 
+struct audio_rates {
+    uint64_t peak_bps, average_bps;
+};
+
 struct multivariant_audio {
     char uri[EDGE_RENDITION_NAME_BYTES + 16]; /* relative */
     const struct codec_facts *facts;
     const struct track_label *label;
+    uint8_t track;     /* of the stream: what came of one is the same thing in several qualities */
+    uint64_t rate_bps; /* the more the better; UINT64_MAX: as it came */
+    struct audio_rates measured;
 };
 
 #define MULTIVARIANT_VIDEOS_MAX (1 + PACKAGER_RUNGS_MAX)
@@ -24,8 +31,8 @@ struct multivariant_variant {
     uint64_t bandwidth_bps, average_bandwidth_bps;
 };
 
-/* Video renditions with the audio ones, or audio alone. Audio of one codec makes a group, and each video rendition with each group
- * a variant: a player that cannot play a codec chooses another variant. */
+/* Video renditions with the audio ones, or audio alone. Audio of one codec makes a group (multivariant_groups.h), and each video rendition with
+ * each of them a variant: a player that cannot play a codec chooses another variant. */
 struct multivariant_config {
     struct multivariant_variant variants[MULTIVARIANT_VIDEOS_MAX];
     size_t variant_count; /* at least one; audio alone is one without video */

@@ -39,7 +39,9 @@ static void add_rung(const struct packager *p, size_t index, struct multivariant
     const struct packager_rung *plan = rungs_plan(p->rungs, index);
     const struct rendition *r = rungs_rendition(p->rungs, index);
     if (plan->kind == MEDIA_AUDIO)
-        to->audio[to->audio_count++] = (struct multivariant_sound){ .rendition = r, .label = &plan->label };
+        to->audio[to->audio_count++] = (struct multivariant_sound){
+            .rendition = r, .label = &plan->label, .track = plan->track, .rate_bps = plan->ceiling_bps
+        };
     else
         to->video[to->video_count++] = (struct multivariant_video){ .rendition = r,
                                                                     .nominal_90k = rungs_nominal_90k(p->rungs, index),
@@ -58,8 +60,9 @@ static void collect_sources(const struct packager *p, struct multivariant_source
         const struct rendition *r = p->lanes[i].rendition;
         const bool is_there = r && r->has_published && p->tracks.audio[i];
         if (is_there && !(p->hidden_audio & 1u << i))
-            out->audio[out->audio_count++] = (struct multivariant_sound){ .rendition = r,
-                                                                          .label = &p->tracks.labels[i] };
+            out->audio[out->audio_count++] = (struct multivariant_sound){
+                .rendition = r, .label = &p->tracks.labels[i], .track = (uint8_t)i, .rate_bps = UINT64_MAX
+            };
     }
     for (size_t i = 0; i < rungs_count(p->rungs); i++) {
         if (rungs_is_shown(p->rungs, i)) add_rung(p, i, out);

@@ -6,6 +6,8 @@
 #include <weir/base/log.h>
 #include <weir/transcode/audio_coder.h>
 
+#define USUAL_BPS 128000 /* of two channels; where nothing is said */
+
 struct output {
     struct stream_sound *sound;
     size_t index;
@@ -211,7 +213,11 @@ void stream_sound_drain(struct stream_sound *s)
 size_t stream_sound_rungs(const struct stream_sound *s, struct packager_rung out[AUDIO_TRACKS_MAX])
 {
     for (size_t i = 0; i < s->count; i++) {
-        out[i] = (struct packager_rung){ .kind = MEDIA_AUDIO, .label = s->outputs[i].label };
+        const struct output *o = &s->outputs[i];
+        out[i] = (struct packager_rung){ .kind = MEDIA_AUDIO,
+                                         .label = o->label,
+                                         .track = o->track,
+                                         .ceiling_bps = o->rung.bitrate_bps ? o->rung.bitrate_bps : USUAL_BPS };
         memcpy(out[i].name, s->outputs[i].rung.name, sizeof out[i].name);
     }
     return s->count;

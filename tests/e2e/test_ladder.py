@@ -25,6 +25,7 @@ paths:
     audio:
       - source
       - {name: low, codec: opus, bitrate: 32k, channels: 1}
+      - {name: least, codec: aac, bitrate: 24k, channels: 1}
   - match: sound/*
     ladder: auto
     audio: opus
@@ -199,11 +200,13 @@ class Ladder(unittest.TestCase):
                 wait_for("the rung", lambda: "only/index.m3u8" in (server.text("/bare/x/index.m3u8") or ""))
                 wait_for("two segments of it", lambda: len(re.findall("#EXTINF", server.text("/bare/x/only/index.m3u8") or "")) > 2)
                 # a rung that is late joins
-                master = wait_for("both sounds", lambda: (lambda text: "opus" in text and text)(server.text("/bare/x/index.m3u8")), 30)
+                master = wait_for("all sounds", lambda: (lambda text: "low/" in text and "least/" in text and text)(server.text("/bare/x/index.m3u8")), 30)
                 self.assertEqual(set(re.findall(r"^(\w+)/index.m3u8$", master, re.M)), {"only"})
-                # two codecs of sound are two groups, and a variant with each (RFC 8216, 4.3.4.2)
-                self.assertEqual(set(re.findall(r'CODECS="avc1\.\w+,([\w.]+)"', master)), {"mp4a.40.2", "opus"})
-                self.assertEqual(set(re.findall(r'URI="(\w+)/index.m3u8"', master)), {"audio", "low"})
+                # two codecs of sound are groups of their own, and so are two qualities of one; a variant with each (RFC 8216, 4.3.4.2)
+                self.assertEqual(sorted(re.findall(r'CODECS="avc1\.\w+,([\w.]+)".*AUDIO="([\w-]+)"', master)),
+                                 [("mp4a.40.2", "audio-aac-1"), ("mp4a.40.2", "audio-aac-2"), ("opus", "audio-opus")])
+                self.assertEqual(dict(re.findall(r'GROUP-ID="([\w-]+)".*URI="(\w+)/index.m3u8"', master)),
+                                 {"audio-aac-1": "audio", "audio-aac-2": "least", "audio-opus": "low"})
                 check.end(early=True)
                 self.assertEqual(server.counter("transcode_audio_frames_dropped") + server.counter("transcode_audio_silence_samples"), 0)
 

@@ -36,7 +36,8 @@ uint64_t packager_first_msn(int64_t wall_us);
 struct packager_rung {
     char name[EDGE_RENDITION_NAME_BYTES]; /* of the rendition: the folder in its URL */
     enum media_kind kind;                 /* 0: video */
-    uint64_t ceiling_bps;                 /* video: what BANDWIDTH says of it; 0: what is measured */
+    uint64_t ceiling_bps;                 /* video: what BANDWIDTH says of it; 0: what is measured. Audio: its rate */
+    uint8_t track;                        /* audio: what it is made from */
     struct track_label label;             /* audio: what people are shown of it */
 };
 /* The rungs from now on; one that keeps its name goes on, wherever it stands in the list, and its kind must be the same. At most

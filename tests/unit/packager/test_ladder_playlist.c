@@ -1,6 +1,8 @@
 /* What the multivariant playlist says of a ladder: what is encoded now, in an order that players begin well with, with what each needs. */
 #include "packager_bench.h"
 
+#include <packager/multivariant_text.h>
+
 /* 1280x720 and 640x360 by libx264 with the colours of BT.709; Main 10 with PQ by libx265 */
 #define BT709 "0142c00affe1001a6742c00ada082fe5c05a808080a0000003002000000781e244d401000468ce0fc8"
 #define PQ                                                                                                             \
@@ -218,6 +220,76 @@ static void sound_of_a_ladder_stands_for_the_sources(void **unused_state)
     close_bench(&l);
 }
 
+/* -- qualities of sound -- */
+
+static const struct codec_facts
+    aac = { .kind = MEDIA_AUDIO, .codec = CODEC_AAC, .codec_string = "mp4a.40.2", .channels = 2 },
+    opus = { .kind = MEDIA_AUDIO, .codec = CODEC_OPUS, .codec_string = "opus", .channels = 2 },
+    avc = { .kind = MEDIA_VIDEO, .codec = CODEC_H264, .codec_string = "avc1.64001f", .width = 1280, .height = 720 };
+static const struct track_label english = { .language = "en" }, german = { .language = "de" };
+
+static struct multivariant_audio sound_of(const char *uri, const struct codec_facts *facts,
+                                          const struct track_label *label, uint8_t track, uint64_t rate_bps)
+{
+    struct multivariant_audio a = {
+        .facts = facts, .label = label, .track = track, .rate_bps = rate_bps, .measured = { rate_bps, rate_bps }
+    };
+    snprintf(a.uri, sizeof a.uri, "%s", uri);
+    return a;
+}
+
+static const char *rendered(const struct multivariant_config *c)
+{
+    static char text[8192];
+    struct frozen *f = multivariant_render(c);
+    assert_non_null(f);
+    text[frozen_read(f, 0, text, sizeof text - 1)] = 0;
+    frozen_unref(f);
+    return text;
+}
+
+static void better_pictures_have_better_sound(void **unused_state)
+{
+    struct multivariant_config c = {
+        .variants = { { .uri = "720p", .video = &avc, .bandwidth_bps = 2000000, .average_bandwidth_bps = 1900000 },
+                      { .uri = "video", .video = &avc, .bandwidth_bps = 6000000, .average_bandwidth_bps = 5900000 },
+                      { .uri = "240p", .video = &avc, .bandwidth_bps = 500000, .average_bandwidth_bps = 490000 } },
+        .variant_count = 3,
+        .audio = { sound_of("low", &aac, &english, 0, 64000), sound_of("high", &aac, &english, 0, 128000),
+                   sound_of("audio-1", &aac, &german, 1, 96000) },
+        .audio_count = 3,
+    };
+#define MEDIA(group, name, language, default, uri)                                                                     \
+    "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"" group "\",NAME=\"" name "\",LANGUAGE=\"" language                            \
+    "\",DEFAULT=" default ",AUTOSELECT=YES,CHANNELS=\"2\",URI=\"" uri "\"\n"
+#define VARIANT(rates, codec, group, uri)                                                                              \
+    "#EXT-X-STREAM-INF:BANDWIDTH=" rates ",CODECS=\"avc1.64001f," codec "\",RESOLUTION=1280x720,CLOSED-CAPTIONS=NONE," \
+    "AUDIO=\"" group "\"\n" uri "\n"
+    /* each group has each language, under the same names; what the smallest picture needs is said with its own sound */
+    assert_string_equal(rendered(&c),
+                        "#EXTM3U\n#EXT-X-VERSION:7\n" MEDIA("audio-1", "English", "en", "YES", "high") MEDIA(
+                            "audio-1", "German", "de", "NO", "audio-1") MEDIA("audio-2", "English", "en", "YES", "low")
+                            MEDIA("audio-2", "German", "de", "NO", "audio-1")
+                                VARIANT("2000000,AVERAGE-BANDWIDTH=1900000", "mp4a.40.2", "audio-1", "720p")
+                                    VARIANT("6000000,AVERAGE-BANDWIDTH=5900000", "mp4a.40.2", "audio-1", "video")
+                                        VARIANT("468000,AVERAGE-BANDWIDTH=458000", "mp4a.40.2", "audio-2", "240p"));
+    /* one picture: with each of them; another codec has a group of its own */
+    c.variant_count = 1;
+    c.audio[2] = sound_of("opus", &opus, &english, 0, 64000);
+    const char *text = rendered(&c);
+    assert_int_equal(count(text, "#EXT-X-STREAM-INF"), 3);
+    assert_non_null(strstr(text, VARIANT("2000000,AVERAGE-BANDWIDTH=1900000", "mp4a.40.2", "audio-aac-1", "720p")));
+    assert_non_null(strstr(text, VARIANT("1936000,AVERAGE-BANDWIDTH=1836000", "mp4a.40.2", "audio-aac-2", "720p")));
+    assert_non_null(strstr(text, VARIANT("2000000,AVERAGE-BANDWIDTH=1900000", "opus", "audio-opus", "720p")));
+    /* none: they are there to be chosen from */
+    c.variants[0].video = NULL;
+    c.audio_count = 2;
+    text = rendered(&c);
+    assert_int_equal(count(text, "#EXT-X-STREAM-INF"), 1);
+    assert_int_equal(count(text, "GROUP-ID=\"audio\""), 2);
+    assert_int_equal(count(text, "NAME=\"English (2)\""), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +300,7 @@ int main(void)
         cmocka_unit_test(the_source_may_be_for_cutting_alone),
         cmocka_unit_test(captions_are_announced_when_they_come),
         cmocka_unit_test(sound_of_a_ladder_stands_for_the_sources),
+        cmocka_unit_test(better_pictures_have_better_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
