@@ -156,11 +156,21 @@ static void put_clock_packet(struct mux *m, int64_t clock_90k)
     m->at += PAYLOAD_BYTES;
 }
 
+/* Where the segment's pictures end, the next one's clock begins. Sound is cut by when pictures are shown, and may be decoded later than the
+ * first of the next one's. */
+static int64_t clock_end_90k(const struct ts_mux_segment *s)
+{
+    if (!ts_mux_has_pictures(s)) return INT64_MAX;
+    const struct fmp4_sample *last = &s->video_samples[s->video_count - 1];
+    return last->dts + last->duration;
+}
+
 /* Time goes on to what is decoded at dts_90k. Returns its PCR, for a stream that carries the clock; gaps get packets of their own. */
 static int64_t move_clock(struct mux *m, int64_t dts_90k)
 {
-    const int64_t clock_90k = dts_90k - CLOCK_LEAD_90K;
-    while (m->last_clock_90k != INT64_MIN && clock_90k - m->last_clock_90k > CLOCK_STEP_90K) {
+    const int64_t clock_90k = dts_90k - CLOCK_LEAD_90K, end_90k = clock_end_90k(m->segment);
+    const int64_t until_90k = dts_90k < end_90k ? clock_90k : end_90k - CLOCK_LEAD_90K;
+    while (m->last_clock_90k != INT64_MIN && until_90k - m->last_clock_90k > CLOCK_STEP_90K) {
         m->last_clock_90k += CLOCK_STEP_90K;
         put_clock_packet(m, m->last_clock_90k);
     }
@@ -373,8 +383,7 @@ static void run(struct mux *m)
         }
     }
     if (!video_count) return;
-    const struct fmp4_sample *last = &s->video_samples[video_count - 1];
-    (void)move_clock(m, last->dts + last->duration); /* the next segment's first PCR is not too far */
+    (void)move_clock(m, clock_end_90k(s)); /* the next segment's first PCR is not too far */
 }
 
 static bool init(struct mux *m, const struct ts_mux_segment *segment, const struct ts_mux_state *state)
