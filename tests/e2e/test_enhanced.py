@@ -1,4 +1,4 @@
-"""Enhanced RTMP with what real encoders make of each codec: our client wraps their packets, ffprobe decodes what comes out as HLS."""
+"""Enhanced RTMP, and HEVC as it was before that, with what real encoders make of each codec: our client wraps their packets, ffprobe decodes what comes out as HLS."""
 import json
 import struct
 import subprocess
@@ -69,10 +69,25 @@ def sound_tags(fourcc):
         yield 8, max(pts, 0), head(FRAMES) + data
 
 
+def enhanced(tag):
+    return tag
+
+
+def legacy(tag):
+    """The same as FLV had it before: HEVC by the codec id 12 that some encoders took, MP3 by sound format 2."""
+    kind, timestamp, body = tag
+    if kind == 8:
+        return kind, timestamp, b"\x2f" + body[5:]
+    packet, key = body[0] & 0xF, body[0] >> 4 & 7
+    offset, rest = (body[5:8], body[8:]) if packet == FRAMES else (bytes(3), body[5:])
+    return kind, timestamp, bytes([key << 4 | 12, {START: 0, END: 2}.get(packet, 1)]) + offset + rest
+
+
 class Enhanced(unittest.TestCase):
-    def publish(self, server, picture, sound):
-        name = f"{picture}-{sound}".replace(".", "")
+    def publish(self, server, picture, sound, form=enhanced):
+        name = f"{form.__name__}-{picture}-{sound}".replace(".", "")
         tags = sorted([*(picture_tags(picture) if picture else ()), *sound_tags(sound)], key=lambda tag: tag[1])
+        tags = [form(tag) for tag in tags]
         publisher = Publisher(server.rtmp_port, name=name)
         for kind, timestamp, body in tags:
             publisher.tag(kind, timestamp, body)
@@ -96,7 +111,7 @@ class Enhanced(unittest.TestCase):
         self.assertGreaterEqual(int(streams[wanted[-1]]["nb_read_frames"]), 0.9 * sum(tag[0] == 8 for tag in tags))
 
     def test_every_codec(self):
-        pairs = [("hvc1", "Opus"), ("av01", "fLaC"), ("vp09", "ac-3"), ("avc1", "ec-3"), (None, ".mp3"), ("av01", "mp4a")]
+        pairs = [("hvc1", "Opus"), ("av01", "fLaC"), ("vp09", "ac-3"), ("avc1", "ec-3"), (None, ".mp3"), ("av01", "mp4a"), ("hvc1", ".mp3", legacy)]
         with Server("hls.hold=0s", "hls.window=60s") as server:
             for pair in pairs:
                 with self.subTest(pair):
