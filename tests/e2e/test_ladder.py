@@ -12,7 +12,7 @@ from harness import AAC, AUDIO, X264, Check, Server, check_stream, ffmpeg, playl
 from test_reconnect import Follower
 
 CONFIG = """
-hls: {segment: 1s, window: 12s, hold: 3s}
+hls: {segment: 1s, window: 12s, hold: 8s}
 paths:
   - match: live/*
     ladder:
