@@ -74,8 +74,8 @@ static void a_loop_that_hangs_is_noticed(void **unused_state)
     house_srt_watch(h, now_us + 11 * SECOND);
     assert_int_equal(house_srt_stuck(h), 1);
     sem_post(&trouble.over);
-    assert_int_equal(loop_post(loops[1], after, &trouble.begun, NULL), WEIR_OK);
-    await(&trouble.begun);
+    for (int i = 0; i < 2; i++) assert_int_equal(loop_post(loops[i], after, &trouble.begun, NULL), WEIR_OK);
+    for (int i = 0; i < 2; i++) await(&trouble.begun);
     house_srt_watch(h, now_us + 22 * SECOND);
     assert_int_equal(house_srt_stuck(h), 0);
     house_srt_stop_accepting(h);
