@@ -8,6 +8,7 @@
 #define PATIENCE_US_MAX (120 * 1000000LL)
 #define RELAPSE_US 30000000 /* climbing that lasted less than this was a mistake */
 #define BUSY_PERCENT_MAX 70 /* above this a step up would not last */
+#define STRIDE 3            /* once it climbs and stays calm, it climbs on after this part of its patience */
 
 static uint32_t encoded_count(const struct ladder_plan *plan)
 {
@@ -58,7 +59,7 @@ static enum shed_step step_up(struct shed *s, int64_t now_us)
 {
     if (s->level == s->level_min) return SHED_STAY;
     if (s->calm_us < 0) s->calm_us = now_us;
-    if (now_us - s->calm_us < s->patience_us) return SHED_STAY;
+    if (now_us - s->calm_us < (s->climbed_us ? s->patience_us / STRIDE : s->patience_us)) return SHED_STAY;
     s->level--;
     s->moved_us = s->climbed_us = now_us;
     s->calm_us = -1;

@@ -7,7 +7,7 @@
  *   last level    nothing is encoded; only where a rung passes the source through
  *
  * Down on each reading over the high mark, but not faster than the step before could show its effect. Up one level after a calm time that doubles when
- * climbing did not last. Audio is never shed. Pure: the time is passed in. */
+ * climbing did not last; further levels after a third of it each, as long as it stays calm: all five within ten seconds. Audio is never shed. Pure: the time is passed in. */
 #ifndef WEIR_TRANSCODE_SHED_H
 #define WEIR_TRANSCODE_SHED_H
 
@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <weir/transcode/ladder_plan.h>
 
-#define SHED_PATIENCE_US 10000000 /* of calm, at first */
+#define SHED_PATIENCE_US 3000000 /* of calm, at first */
 
 struct shed {
     uint32_t level, level_min /* admission's: not climbed above */, level_last;
