@@ -13,7 +13,7 @@ static struct frozen *body_of_pieces(size_t piece_bytes)
     size_t count = 0;
     for (size_t at = 0; at < sizeof TEXT - 1; at += piece_bytes) {
         const size_t left = sizeof TEXT - 1 - at;
-        parts[count++] = frozen_copy(TEXT + at, left < piece_bytes ? left : piece_bytes);
+        parts[count++] = frozen_copy(&TEXT[at], left < piece_bytes ? left : piece_bytes);
     }
     struct frozen *whole = frozen_join(parts, count);
     for (size_t i = 0; i < count; i++) frozen_unref(parts[i]);
