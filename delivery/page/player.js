@@ -115,6 +115,7 @@ function adapt(text) {
 }
 
 function startHls(text) {
+  arrivesBefore = performance.now() + ARRIVAL_MS;
   hls = new Hls({
     lowLatencyMode: true, maxLiveSyncPlaybackRate: 1, liveSyncOnStallIncrease: 0, backBufferLength: 10, startLevel: -1,
     pLoader: makeLoader(text),
@@ -191,11 +192,24 @@ function stats() {
  * hls.js has a governor of its own, which does nothing while less than a second is buffered. */
 const SPARE_WINDOW = 40, SPARE_MOST_S = 0.3, SPARE_LEAST_S = 0.1, LAG_MOST_S = 3;
 let spares = [], isFilling = false;
+
+/* Play begins at a keyframe, which may be seconds before the edge; going faster takes ten times as long to be there. So, once, as soon as what
+ * is buffered reaches the edge: over what is more than enough, at a moment when nobody has seen much yet. */
+const ARRIVAL_MS = 10000, JUMP_LEAST_S = 0.3;
+let arrivesBefore = 0;
+function arrive(s) {
+  const surplus = s.buffer - s.targetLatency;
+  if (!low || isFilling || performance.now() > arrivesBefore || s.behind - s.buffer > 1.5 * low.part) return;
+  arrivesBefore = 0;
+  if (surplus > JUMP_LEAST_S) { video.currentTime = s.time + surplus; spares = []; }
+}
+
 function steer() {
   if (!hls || low === null || video.paused || video.seeking || video.readyState < 1) return;
   const s = stats();
   if (s.targetLatency === null) return;
   if (isFilling && s.buffer >= s.targetLatency - (low ? low.part : 0)) isFilling = false;
+  arrive(s);
   spares = [...spares, s.buffer].slice(-SPARE_WINDOW);
   const least = Math.min(...spares), lag = s.behind - s.targetLatency, most = low ? SPARE_MOST_S : 1.5;
   const isAmple = lag > 0.1 && least > most && spares.length >= (lag > 0.5 ? SPARE_WINDOW / 4 : SPARE_WINDOW);
